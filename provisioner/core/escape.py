@@ -1,0 +1,128 @@
+"""How a value becomes text of a file: in one pass, or not at all.
+
+A format either has a way to write a character or refuses it, by code point; nothing is dropped or replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+
+from provisioner.core.problem import Place, ProvisionerError
+from provisioner.core.problem import Problem as _Problem
+from provisioner.core.secret import Secret
+
+Escape = Callable[[object], str]
+
+# C0, DEL and C1 controls, the two Unicode line ends, lone surrogates, noncharacters: no format of a phone holds them.
+NOWHERE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+
+_XML = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
+_SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
+
+
+class Refused(ProvisionerError):
+    """A value that the format cannot hold."""
+
+
+def refuse(what: str, fix: str = "") -> Refused:
+    """The error for a value that cannot be written; the renderer adds the file's name."""
+    return Refused(_Problem(Place("value"), what, fix))
+
+
+def forbidden(text: str, characters: str = "") -> str | None:
+    """The first character that cannot be written, as ``U+XXXX``; None when all can."""
+    found = NOWHERE.search(text)
+    if found is None and characters:
+        found = re.search(f"[{re.escape(characters)}]", text)
+    return f"U+{ord(found.group()):04X}" if found else None
+
+
+def plain(value: object) -> str:
+    """Text and numbers; what is neither (None, True, lists) is a mistake of the template."""
+    match value:
+        case Secret():
+            text = value.reveal()
+        case str():
+            text = str(value)
+        case bool() | None:
+            raise refuse(f"the template writes {value!r} into the file", "use `if` in the template")
+        case int():
+            text = str(value)
+        case _:
+            str(value)  # an undefined name says so itself
+            raise refuse(f"the template writes a {type(value).__name__} into the file", "use `for` in the template")
+    found = forbidden(text)
+    if found:
+        raise refuse(f"a value holds {found}, which no phone's file can hold", "remove that character")
+    return text
+
+
+def mapped(characters: Mapping[str, str], forbid: str = "") -> Escape:
+    """Writes each character as ``characters`` says, all in one pass; refuses those in ``forbid``."""
+    table = str.maketrans(dict(characters))
+
+    def escape(value: object) -> str:
+        text = plain(value)
+        found = forbidden(text, forbid)
+        if found:
+            raise refuse(f"a value holds {found}, which this file cannot hold", "remove that character")
+        return text.translate(table)
+
+    return escape
+
+
+as_is = mapped({})
+xml = mapped(_XML)
+
+
+def jsonic(value: object) -> str:
+    """A JSON value that is also safe inside a script of a page: pure ASCII, no ``<``, ``>``, ``&``."""
+    return json.dumps(_plain_values(value), allow_nan=False).translate(str.maketrans(_SCRIPT))
+
+
+def _plain_values(value: object) -> object:
+    match value:
+        case bool() | int() if not isinstance(value, str):
+            return value
+        case Mapping():
+            return {plain(key): _plain_values(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain_values(item) for item in value]
+    return plain(value)
+
+
+def quoted_token(value: object) -> str:
+    """One word of a pjsua argument file: bare, or between the kind of quote that it does not contain.
+
+    pjproject: pjsua_app_config.c, read_config_file. There is no escape character.
+    """
+    text = plain(value)
+    if text and not re.search(r"[\s\"'#]", text):
+        return text
+    for quote in "'\"":
+        if quote not in text:
+            return f"{quote}{text}{quote}"
+    raise refuse("a value holds both kinds of quote, which this file cannot hold", "remove one kind")
+
+
+# RFC 3261 section 25.1: token, user and their escapes.
+_TOKENS = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+( [A-Za-z0-9\-.!%*_+`'~]+)*")
+_NOT_USER = re.compile(rb"[^A-Za-z0-9\-_.!~*'()&=+$,;?/]")
+
+
+def sip_quoted(text: str) -> str:
+    """The inside of a SIP quoted-string (RFC 3261 section 25.1): backslash before backslash and quote."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def sip_user(text: str) -> str:
+    """The user part of a SIP URI, percent-escaped (RFC 3261 section 25.1, user)."""
+    return _NOT_USER.sub(lambda found: b"%%%02X" % found.group()[0], text.encode("utf-8", "surrogatepass")).decode()
+
+
+def name_addr(name: str, uri: str) -> str:
+    """``Name <uri>`` (RFC 3261 section 25.1); the name is quoted unless it is made of tokens."""
+    shown = name if _TOKENS.fullmatch(name) else f'"{sip_quoted(name)}"'
+    return f"{shown} <{uri}>"

@@ -1,0 +1,270 @@
+"""Account × Target → the names that a template gets, or every reason why this phone cannot work.
+
+A file that cannot register is worse than none: the agent believes in it. So the answer comes before any file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from provisioner.core.account import Account, DtmfMode, MediaEncryption, Proof, Transport
+from provisioner.core.codec import audio
+from provisioner.core.escape import forbidden, name_addr, sip_quoted, sip_user
+from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.core.secret import Secret
+from provisioner.core.target import Target, Word
+
+_ORDER = (Transport.TLS, Transport.TCP, Transport.UDP, Transport.WSS, Transport.WS)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """``names`` for the templates, the transport chosen, and remarks."""
+
+    names: Mapping[str, Any]
+    transport: Transport
+    remarks: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What IT chose for this target, and where its files go (an absolute folder as the phone sees it)."""
+
+    folder: str
+    options: Mapping[str, str]
+    ca_file: str = ""
+
+
+def fit(account: Account, target: Target, choice: Choice, alternatives: Iterable[str] = ()) -> Fit:
+    """The names for the templates of ``target``. ``alternatives`` are targets to suggest where this one cannot work.
+
+    Raises ProvisionerError with every reason at once.
+    """
+    return _Fitting(account, target, choice).fit(tuple(alternatives))
+
+
+def can_reach(account: Account, target: Target) -> bool:
+    """Is there a transport that the platform allows this account and the phone has?"""
+    return any(transport in target.transports for transport in account.transports)
+
+
+class _Fitting:
+    def __init__(self, account: Account, target: Target, choice: Choice) -> None:
+        self._account = account
+        self._target = target
+        self._choice = choice
+        self._found: list[Problem] = []
+
+    def fit(self, alternatives: tuple[str, ...]) -> Fit:
+        transport = self._transport(alternatives)
+        names = {
+            **self._identity(),
+            **self._credential(),
+            **self._server(transport),
+            **self._media(transport),
+            "options": self._options(),
+            "folder": self._choice.folder,
+            "ca_file": self._choice.ca_file,
+        }
+        for name, value in names.items():
+            self._check_characters(name, value)
+        if any(not problem.remark for problem in self._found):
+            raise ProvisionerError(problem for problem in self._found if not problem.remark)
+        return Fit(names, transport, tuple(self._found))
+
+    def _transport(self, alternatives: tuple[str, ...]) -> Transport:
+        possible = [transport for transport in self._account.transports if transport in self._target.transports]
+        if not possible:
+            allowed, able = " and ".join(self._account.transports), [t for t in _ORDER if t in self._target.transports]
+            what = f"{self._target.name} cannot register over {allowed}; this peer allows only {allowed}"
+            fix = f"ask the platform's administrator to add {able[0]}" if able else "this phone has no transport at all"
+            self._wrong(what, fix + (f", or use {' or '.join(alternatives)}" if alternatives else ""))
+            return self._account.transports[0]
+        secure = [transport for transport in possible if self._encryption(transport) in self._target.media_encryption]
+        return (secure or possible)[0]
+
+    def _encryption(self, transport: Transport) -> MediaEncryption:
+        account = self._account
+        if account.media_encryption is not None:
+            return account.media_encryption
+        if transport.is_websocket:
+            return MediaEncryption.DTLS  # WebRTC media is always encrypted so (RFC 8827 section 6.5)
+        return MediaEncryption.SDES if account.encrypted else MediaEncryption.NONE
+
+    def _identity(self) -> dict[str, Any]:
+        account = self._account
+        aor = f"sip:{sip_user(account.name)}@{account.domain}"
+        return {
+            "agent": account.agent,
+            "name": account.name,
+            "domain": account.domain,
+            "display_name": account.display_name,
+            "display_quoted": sip_quoted(account.display_name),
+            "aor": aor,
+            "name_addr": name_addr(account.display_name, aor),
+            "auth_user": account.credential.user,
+            "expires": account.expires,
+            "language": account.language,
+        }
+
+    def _credential(self) -> dict[str, str | Secret]:
+        credential = self._account.credential
+        forms = {"ha1": credential.ha1, "password": credential.password}
+        for form in self._target.credential:
+            secret = forms[form]
+            if secret:
+                if form == "ha1" and credential.proof is Proof.ASSUMED:
+                    what = (
+                        f"the realm `{credential.realm}` is assumed, not proven: if it is another, the phone is refused"
+                    )
+                    self._remark(what, "give the agent's `password:` or the right `realm:`")
+                return {"realm": credential.realm, form: secret}
+        self._wrong(*self._no_credential())
+        return {"realm": credential.realm}
+
+    def _no_credential(self) -> tuple[str, str]:
+        name, credential = self._target.name, self._account.credential
+        if "password" in self._target.credential:
+            what = (
+                f"{name} needs the SIP password, and only its hash (HA1, for the realm `{credential.realm}`) is known"
+            )
+            return (
+                what,
+                "list the server's realm in `platform: {realms: […]}`, so that the login password can be proven",
+            )
+        return f"{name} needs the hash of the password (HA1), and the platform sent none", "use another target"
+
+    def _server(self, transport: Transport) -> dict[str, Any]:
+        account = self._account
+        port = account.ports.get(transport, 0)
+        url = account.websocket_urls.get(transport, "")
+        if transport.is_websocket and not url:
+            self._wrong(
+                f"there is no {transport} address, `websocket_url` has another scheme", "correct `websocket_url`"
+            )
+        if transport.is_websocket:
+            registrar = f"sip:{account.domain}"
+        else:
+            registrar = f"sip:{account.server}:{port};transport={transport}"
+        proxy = account.outbound_proxy
+        return {
+            "transport": self._target.transports.get(transport, ""),
+            "server": account.server,
+            "port": port,
+            "registrar": registrar,
+            "websocket_url": url,
+            **_parts(url),
+            "outbound_proxy": proxy,
+            "outbound_proxy_uri": f"sip:{proxy};transport={transport};lr" if proxy else "",
+            "stun": list(account.stun),
+            "turn": [
+                {"server": turn.server, "transport": turn.transport, "user": turn.user, "password": turn.password}
+                for turn in account.turn
+            ],
+        }
+
+    def _media(self, transport: Transport) -> dict[str, Any]:
+        return {
+            "codecs": self._codecs(),
+            "dtmf": self._dtmf(),
+            "media_encryption": self._media_encryption(transport),
+        }
+
+    def _codecs(self) -> list[Word]:
+        known = self._target.codecs
+        able = [name for name in self._account.codecs if name in known]
+        dropped = [name for name in self._account.codecs if name not in known]
+        if not audio(able):
+            what = f"{self._target.name} has none of this account's audio codecs ({', '.join(self._account.codecs)})"
+            self._wrong(what, f"it has: {', '.join(audio(known))}; ask the platform's administrator to allow one")
+        elif dropped:
+            self._remark(f"{self._target.name} has no {', '.join(dropped)}: left out", "")
+        return [known[name] for name in able]
+
+    def _dtmf(self) -> Word:
+        wanted, known = self._account.dtmf, self._target.dtmf
+        # With `auto` the server takes whatever the call offers.
+        able = (DtmfMode.AUTO, DtmfMode.RFC4733, DtmfMode.INFO) if wanted is DtmfMode.AUTO else (wanted,)
+        for mode in able:
+            if mode in known:
+                return known[mode]
+        what = f"{self._target.name} cannot send digits as {wanted}, which this account asks for"
+        self._wrong(
+            what, f"it can: {', '.join(known)}; ask the platform's administrator, or set `account: {{dtmf: …}}`"
+        )
+        return ""
+
+    def _media_encryption(self, transport: Transport) -> Word:
+        wanted, known = self._encryption(transport), self._target.media_encryption
+        if wanted in known:
+            return known[wanted]
+        if transport in self._target.transports:
+            says = (
+                "cannot leave audio unencrypted"
+                if wanted is MediaEncryption.NONE
+                else f"cannot encrypt audio by {wanted}"
+            )
+            what = f"{self._target.name} {says} over {transport}, which this account asks for"
+            self._wrong(what, f"it can: {', '.join(known)}")
+        return ""
+
+    def _options(self) -> dict[str, str]:
+        known, given = self._target.options, self._choice.options
+        for name, value in given.items():
+            if name not in known:
+                close = get_close_matches(name, known, 1)
+                fix = f"did you mean `{close[0]}`?" if close else f"it has: {', '.join(known) or 'none'}"
+                self._wrong(f"{self._target.name} has no option `{name}`", fix)
+            elif known[name].values and value not in known[name].values:
+                self._wrong(f"the option `{name}` cannot be `{value[:40]}`", f"one of: {', '.join(known[name].values)}")
+        return {name: given.get(name, option.default) for name, option in known.items()}
+
+    def _check_characters(self, name: str, value: object) -> None:
+        limit = self._target.limits.get(name)
+        for text in _texts(value):
+            found = forbidden(text, limit.refuse if limit else "")
+            if found:
+                self._wrong(f"{self._target.name} cannot hold {found} in `{name}`", "remove that character")
+            elif limit and limit.longest and len(text.encode()) > limit.longest:
+                what = f"{self._target.name} holds at most {limit.longest} bytes in `{name}`"
+                self._wrong(what, f"shorten it: it has {len(text.encode())}")
+
+    def _wrong(self, what: str, fix: str) -> None:
+        self._found.append(Problem(self._place(), what, fix))
+
+    def _remark(self, what: str, fix: str) -> None:
+        self._found.append(Problem(self._place(), what, fix, remark=True))
+
+    def _place(self) -> Place:
+        return Place(f"agent {self._account.agent}, {self._target.name}")
+
+
+def _parts(url: str) -> dict[str, Any]:
+    """Host, port and path of a WebSocket address."""
+    scheme, _, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    host, colon, port = authority.rpartition(":")
+    if not colon or port.endswith("]"):
+        host, port = authority, "443" if scheme == "wss" else "80"
+    return {
+        "websocket_host": host,
+        "websocket_port": int(port) if port.isdecimal() else 0,
+        "websocket_path": slash + path,
+    }
+
+
+def _texts(value: object) -> Iterable[str]:
+    match value:
+        case Secret():
+            yield value.reveal()
+        case str():
+            yield value
+        case Mapping():
+            for item in value.values():
+                yield from _texts(item)
+        case list() | tuple():
+            for item in value:
+                yield from _texts(item)

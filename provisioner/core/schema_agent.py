@@ -1,0 +1,127 @@
+"""The part of the schema that speaks of one agent."""
+
+from __future__ import annotations
+
+from provisioner.core.schema_words import HOST_NAME, TRANSPORTS, choice, duration, list_of, mapping, number, text
+
+ACCOUNT = mapping(
+    "Values that replace what the platform says, for one agent or, in `defaults`, for all.",
+    {
+        "name": text("SIP user name.", pattern=r"^\S+$", sample="1997"),
+        "display_name": text("Name that the called person sees.", sample="Ana Pérez"),
+        "domain": HOST_NAME | {"description": "SIP domain.", "x-sample": "acme.ucontactcloud.com"},
+        "server": HOST_NAME
+        | {"description": "Registrar to connect to, when it is not the domain.", "x-sample": "sip.acme.example"},
+        "port": number("Port of the registrar, for udp, tcp and tls.", 1, 65535, sample=5061),
+        "realm": text("Digest realm.", sample="asterisk"),
+        "transport": choice(
+            "The only transport to use. The platform must allow it for this agent.", TRANSPORTS, sample="wss"
+        ),
+        "websocket_url": text(
+            "The whole address of the SIP WebSocket.",
+            pattern=r"^wss?://[!-~]+$",
+            sample="wss://sip.acme.example:443/ws",
+        ),
+        "codecs": list_of(
+            "Codecs by SDP name, most wanted first.",
+            text("For example pcma, pcmu, opus, g722."),
+            minItems=1,
+            sample=["opus", "pcma"],
+        ),
+        "dtmf": choice("How digits are sent.", ["rfc4733", "info", "inband", "auto"], sample="rfc4733"),
+        "media_encryption": choice("How the audio is encrypted.", ["none", "sdes", "dtls"], sample="sdes"),
+        "outbound_proxy": {
+            "$ref": "#/definitions/host_port",
+            "description": "SIP proxy that gets every request.",
+            "x-sample": "proxy.acme.example:5060",
+        },
+        "expires": number("Seconds between registrations; Asterisk takes 60 to 3600.", 60, 3600, default=600),
+        "language": text(
+            "Language of the phone, such as es or pt-BR.", pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z]{2,4})?$", sample="es"
+        ),
+    },
+)
+
+AGENT_PROPERTIES = {
+    "login": text("The agent's user name at the platform.", effect="log-in", sample="vcisneros"),
+    "password": {"$ref": "#/definitions/password", "x-effect": "log-in"},
+    "user": text("Unix user that owns the files. Default: the user that the daemon runs as.", sample="victor"),
+    "home": text(
+        "Folder below which the phones look. Default: the home of `user`.", pattern="^/", sample="/home/victor"
+    ),
+    "workstations": list_of(
+        "Host names (with `*` and `?`) that serve this agent. Default: every one.",
+        text("A pattern."),
+        effect="none",
+        sample=["ws-1*", "reception"],
+    ),
+    "targets": list_of(
+        "Softphones to configure: names, or mappings with options.",
+        {"oneOf": [text("Name of a target."), {"$ref": "#/definitions/target"}]},
+        sample=["jssip"],
+    ),
+    "account": {"$ref": "#/definitions/account"},
+}
+
+TARGET = mapping(
+    "A target with options.",
+    {
+        "target": text("Name of the target, as `provisioner targets` lists it.", sample="linphone"),
+        "path": text(
+            "Folder of its files. `~/` is the home; `{login}` and `{user}` are replaced.",
+            pattern=r"^(~/|/)",
+            sample="/srv/phones/{login}",
+        ),
+        "reload": list_of(
+            "Command that tells the phone, as a list of arguments; no shell is involved.",
+            text("A word."),
+            minItems=1,
+            sample=["/usr/bin/systemctl", "--user", "try-restart", "phone"],
+        ),
+        "options": {
+            "type": "object",
+            "description": "Options of this target, as its README lists them.",
+            "additionalProperties": {"type": ["string", "number"]},
+        },
+    },
+    required=["target"],
+)
+
+PASSWORD = {
+    "oneOf": [
+        {
+            "type": ["string", "number"],
+            "minLength": 1,
+            "description": "The password itself. The file must be readable by its owner only.",
+        },
+        mapping(
+            "Where the password is.",
+            {
+                "file": text(
+                    "File that holds it, readable by its owner only.",
+                    pattern="^/",
+                    sample="/etc/softphone-provisioner/secrets/vcisneros",
+                ),
+                "env": text(
+                    "Environment variable that holds it.",
+                    pattern="^[A-Za-z_][A-Za-z0-9_]*$",
+                    sample="VCISNEROS_PASSWORD",
+                ),
+                "credential": text(
+                    "systemd credential that holds it (LoadCredential=).",
+                    pattern=r"^[A-Za-z0-9._@-]+$",
+                    sample="vcisneros",
+                ),
+                "command": list_of(
+                    "Command that prints it, as a list of arguments.",
+                    text("A word."),
+                    minItems=1,
+                    sample=["/usr/bin/pass", "show", "vcisneros"],
+                ),
+                "timeout": duration("Time limit of the command.", "10s"),
+            },
+            minProperties=1,
+        ),
+    ],
+    "description": "The agent's password at the platform, or where it is.",
+}

@@ -1,0 +1,195 @@
+"""A target is one kind of softphone: a manifest and templates, data only.
+
+The manifest maps our canonical words to the phone's own. A word that is missing is something the phone cannot do; there
+is no second list that could disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from provisioner.core.account import DtmfMode, MediaEncryption, Transport
+from provisioner.core.document import Document
+from provisioner.core.formats import FORMATS
+from provisioner.core.problem import Problem, ProvisionerError
+from provisioner.core.schema_words import Schema
+from provisioner.core.validate import Checker
+
+Word = str | int | Mapping[str, str | int]
+
+_WORD = {"oneOf": [{"type": ["string", "integer"]},
+                   {"type": "object", "additionalProperties": {"type": ["string", "integer"]}}]}  # fmt: skip
+_TEXT = {"type": "string", "minLength": 1}
+_RELATIVE = {"type": "string", "pattern": r"^(?!/)(?!.*(^|/)\.\.?(/|$))[^\x00]+$"}
+
+
+def _words(names: list[str]) -> Schema:
+    return {"type": "object", "additionalProperties": False, "properties": dict.fromkeys(names, _WORD)}
+
+
+MANIFEST: Schema = {
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "title": "softphone-provisioner target manifest",
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["title", "folder", "credential", "transports", "codecs", "dtmf", "media_encryption", "files"],
+    "properties": {
+        "title": _TEXT | {"description": "The product's name."},
+        "folder": _RELATIVE | {"description": "Folder of the files, below the home."},
+        "folders": {"type": "array", "items": _RELATIVE, "description": "More folders that must exist."},
+        "credential": {"type": "array", "minItems": 1, "items": {"enum": ["ha1", "password"], "type": "string"},
+                       "description": "What the phone takes, best first."},
+        "transports": _words([str(word) for word in Transport]),
+        "dtmf": _words([str(word) for word in DtmfMode]),
+        "media_encryption": _words([str(word) for word in MediaEncryption]),
+        "codecs": {"type": "object", "additionalProperties": _WORD, "minProperties": 1},
+        "limits": {
+            "type": "object",
+            "description": "What the phone cannot hold, by name of the value.",
+            "additionalProperties": {
+                "type": "object", "additionalProperties": False,
+                "properties": {"refuse": _TEXT, "longest": {"type": "integer", "minimum": 1}},
+            },
+        },
+        "options": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object", "additionalProperties": False, "required": ["default", "description"],
+                "properties": {"default": {"type": "string"}, "description": _TEXT,
+                               "values": {"type": "array", "items": {"type": "string"}}},
+            },
+        },
+        "files": {
+            "type": "array", "minItems": 1,
+            "items": {
+                "type": "object", "additionalProperties": False, "required": ["name", "template", "format"],
+                "properties": {
+                    "name": _RELATIVE, "template": _TEXT,
+                    "format": {"type": "string", "enum": sorted(FORMATS)},
+                    "mode": {"type": "string", "enum": ["0600", "0640", "0644"]},
+                    "once": {"type": "boolean", "description": "A seed: written when absent, the phone's own after."},
+                    "longest_line": {"type": "integer", "minimum": 40},
+                    "characters": {"type": "object", "additionalProperties": {"type": "string"},
+                                   "propertyNames": {"minLength": 1, "maxLength": 1},
+                                   "description": "How single characters of values are written."},
+                    "refuse": _TEXT | {"description": "Characters that no value in this file can hold."},
+                },
+            },
+        },
+        "tried_with": {"type": "array", "items": _TEXT, "description": "Versions that were seen to work."},
+    },
+}  # fmt: skip
+
+CHECKER = Checker(MANIFEST)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSpec:
+    """One file of a target. ``source`` is the template's text; ``longest_line`` is in bytes, 0 for no limit.
+
+    ``characters`` and ``refuse`` take the place of the format's own escaping, for formats that core does not know.
+    """
+
+    name: str
+    template: str
+    source: str = field(repr=False)
+    format: str = "text"
+    mode: int = 0o600
+    once: bool = False
+    longest_line: int = 0
+    characters: tuple[tuple[str, str], ...] = ()
+    refuse: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a phone cannot hold in one value: characters, and bytes of UTF-8 beyond ``longest`` (0: no limit)."""
+
+    refuse: str = ""
+    longest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """Something IT may choose for this target; no ``values`` means any text."""
+
+    default: str
+    description: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One kind of softphone and everything that it can do."""
+
+    name: str
+    title: str
+    folder: str
+    folders: tuple[str, ...]
+    credential: tuple[str, ...]
+    transports: Mapping[Transport, Word]
+    dtmf: Mapping[DtmfMode, Word]
+    media_encryption: Mapping[MediaEncryption, Word]
+    codecs: Mapping[str, Word]
+    limits: Mapping[str, Limit]
+    options: Mapping[str, Option]
+    files: tuple[FileSpec, ...]
+    tried_with: tuple[str, ...] = ()
+
+
+def target_from(name: str, manifest: Document, sources: Mapping[str, str]) -> Target:
+    """The target ``name`` from its manifest and the texts of its templates by file name.
+
+    Raises ProvisionerError with every mistake of the manifest, and for each template that is missing.
+    """
+    problems = list(CHECKER.mistakes(manifest))
+    value: Any = manifest.value
+    if not problems and not isinstance(value, dict):
+        problems.append(Problem(manifest.place(), "the manifest is empty", "see `Adding a target` in the README"))
+    if not problems:
+        problems += _missing_templates(manifest, value, sources)
+    if problems:
+        raise ProvisionerError(problems)
+    return Target(
+        name=name,
+        title=value["title"],
+        folder=value["folder"],
+        folders=tuple(value.get("folders", ())),
+        credential=tuple(value["credential"]),
+        transports={Transport(key): word for key, word in value["transports"].items()},
+        dtmf={DtmfMode(key): word for key, word in value["dtmf"].items()},
+        media_encryption={MediaEncryption(key): word for key, word in value["media_encryption"].items()},
+        codecs=value["codecs"],
+        limits={key: Limit(**limit) for key, limit in value.get("limits", {}).items()},
+        options={key: _option(option) for key, option in value.get("options", {}).items()},
+        files=tuple(_file(spec, sources) for spec in value["files"]),
+        tried_with=tuple(value.get("tried_with", ())),
+    )
+
+
+def _missing_templates(manifest: Document, value: Any, sources: Mapping[str, str]) -> list[Problem]:
+    return [
+        Problem(manifest.place(("files", index, "template")), f"there is no `{spec['template']}` here", "add the file")
+        for index, spec in enumerate(value["files"])
+        if spec["template"] not in sources
+    ]
+
+
+def _option(value: Mapping[str, Any]) -> Option:
+    return Option(value["default"], value["description"], tuple(value.get("values", ())))
+
+
+def _file(spec: Mapping[str, Any], sources: Mapping[str, str]) -> FileSpec:
+    return FileSpec(
+        name=spec["name"],
+        template=spec["template"],
+        source=sources[spec["template"]],
+        format=spec["format"],
+        mode=int(spec.get("mode", "0600"), 8),
+        once=spec.get("once", False),
+        longest_line=spec.get("longest_line", 0),
+        characters=tuple(spec.get("characters", {}).items()),
+        refuse=spec.get("refuse", ""),
+    )

@@ -1,0 +1,75 @@
+"""The folders of targets: those that come with the program and the site's own, which win."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from provisioner.core.document import read_document
+from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.core.render import check_templates
+from provisioner.core.target import MANIFEST, Target, target_from
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Targets by name, and what is wrong with those that cannot be used."""
+
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    broken: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
+
+
+def shipped() -> Path:
+    """Folder of the targets that come with the program: inside the package, or beside it in a checkout."""
+    packaged = _PACKAGE / "_templates"
+    return packaged if packaged.is_dir() else _PACKAGE.parent / "templates"
+
+
+def load_catalog(folders: Iterable[Path]) -> Catalog:
+    """All targets of ``folders``; a later folder's target replaces an earlier one of the same name.
+
+    A target that cannot be read is in ``broken`` and takes nobody else's place or use away.
+    """
+    targets: dict[str, Target] = {}
+    broken: dict[str, tuple[Problem, ...]] = {}
+    for folder in folders:
+        for path in _folders_in(folder):
+            targets.pop(path.name, None)
+            broken.pop(path.name, None)
+            try:
+                targets[path.name] = _load(path)
+            except ProvisionerError as error:
+                broken[path.name] = error.problems
+    return Catalog(targets, broken)
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _load(folder: Path) -> Target:
+    path = folder / "manifest.yaml"
+    manifest = read_document(str(path), _text(path), MANIFEST)
+    sources = {template.name: _text(template) for template in sorted(folder.glob("*.j2"))}
+    target = target_from(folder.name, manifest, sources)
+    problems = check_templates(target)
+    if problems:
+        raise ProvisionerError(problems)
+    return target
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        raise ProvisionerError(Problem(Place(str(path)), "there is no such file", "every target has one")) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProvisionerError(Problem(Place(str(path)), f"this cannot be read: {error.__class__.__name__}")) from None
