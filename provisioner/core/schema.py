@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from provisioner.core.schema_agent import ACCOUNT, AGENT_PROPERTIES, PASSWORD, TARGET
 from provisioner.core.schema_words import (
     HOST,
+    HOST_NAME,
     Schema,
     choice,
     duration,
