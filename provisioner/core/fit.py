@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 from provisioner.core.account import Account, DtmfMode, MediaEncryption, Proof, Transport
@@ -39,16 +40,22 @@ class Choice:
 
 
 def fit(account: Account, target: Target, choice: Choice, alternatives: Iterable[str] = ()) -> Fit:
-    """The names for the templates of ``target``. ``alternatives`` are targets to suggest where this one cannot work.
+    """The names for the templates of ``target``.
+
+    ``alternatives`` are targets to suggest where this one has no transport; looked at only then.
 
     Raises ProvisionerError with every reason at once.
     """
-    return _Fitting(account, target, choice).fit(tuple(alternatives))
+    return _Fitting(account, target, choice).fit(alternatives)
 
 
-def can_reach(account: Account, target: Target) -> bool:
-    """Is there a transport that the platform allows this account and the phone has?"""
-    return any(transport in target.transports for transport in account.transports)
+def can_serve(account: Account, target: Target) -> bool:
+    """Would ``target`` work for this account as it is, whatever IT chose for it?"""
+    try:
+        fit(account, target, Choice("/", {}))
+    except ProvisionerError:
+        return False
+    return True
 
 
 class _Fitting:
@@ -58,7 +65,7 @@ class _Fitting:
         self._choice = choice
         self._found: list[Problem] = []
 
-    def fit(self, alternatives: tuple[str, ...]) -> Fit:
+    def fit(self, alternatives: Iterable[str]) -> Fit:
         transport = self._transport(alternatives)
         names = {
             **self._identity(),
@@ -75,13 +82,14 @@ class _Fitting:
             raise ProvisionerError(problem for problem in self._found if not problem.remark)
         return Fit(names, transport, tuple(self._found))
 
-    def _transport(self, alternatives: tuple[str, ...]) -> Transport:
+    def _transport(self, alternatives: Iterable[str]) -> Transport:
         possible = [transport for transport in self._account.transports if transport in self._target.transports]
         if not possible:
             allowed, able = " and ".join(self._account.transports), [t for t in _ORDER if t in self._target.transports]
             what = f"{self._target.name} cannot register over {allowed}; this peer allows only {allowed}"
             fix = f"ask the platform's administrator to add {able[0]}" if able else "this phone has no transport at all"
-            self._wrong(what, fix + (f", or use {' or '.join(alternatives)}" if alternatives else ""))
+            others = " or ".join(islice(alternatives, 3))
+            self._wrong(what, fix + (f", or use {others}" if others else ""))
             return self._account.transports[0]
         secure = [transport for transport in possible if self._encryption(transport) in self._target.media_encryption]
         return (secure or possible)[0]

@@ -1,0 +1,90 @@
+"""Where the files of an agent's targets go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from provisioner.core.escape import forbidden
+from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.core.settings import AgentSettings, TargetChoice
+from provisioner.core.target import Target
+
+_COMPONENT = re.compile(r"[^/.][^/]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A target's ``folder`` relative to ``base``, and the ``folders`` that must exist beside it.
+
+    ``base`` is the one folder that is opened by name; below it no symbolic link is followed.
+    """
+
+    base: str
+    folder: PurePosixPath
+    folders: tuple[PurePosixPath, ...]
+
+    @property
+    def absolute(self) -> str:
+        """The folder as the phone sees it."""
+        return str(PurePosixPath(self.base) / self.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A Unix user of this machine and the folder below which the user's phones look."""
+
+    user: str
+    folder: str
+
+
+def layout(agent: AgentSettings, choice: TargetChoice, target: Target, *, home: Home, root: str = "/") -> Layout:
+    """Where ``target`` puts its files for this agent. ``root`` is the folder that all absolute paths hang under.
+
+    Raises ProvisionerError when the path has parts that lead elsewhere.
+    """
+    folders = tuple(PurePosixPath(folder) for folder in target.folders)
+    if choice.path is None:
+        return Layout(home.folder, PurePosixPath(target.folder), folders)
+    path = _filled(agent, choice, home)
+    if path.startswith("~/"):
+        return Layout(home.folder, _relative(agent, path[2:]), folders)
+    inside = PurePosixPath(root) / path.lstrip("/")
+    if inside.is_relative_to(home.folder):
+        return Layout(home.folder, _relative(agent, str(inside.relative_to(home.folder))), folders)
+    return Layout(root, _relative(agent, path.lstrip("/")), ())
+
+
+def collisions(claims: Iterable[tuple[str, str]]) -> Mapping[str, tuple[str, str]]:
+    """Paths that two claim: path → (who has it, who may not). ``claims`` are (path, owner) in order of precedence."""
+    owners: dict[str, str] = {}
+    found: dict[str, tuple[str, str]] = {}
+    for path, owner in claims:
+        first = owners.setdefault(path, owner)
+        if first != owner:
+            found[path] = (first, owner)
+    return found
+
+
+def _filled(agent: AgentSettings, choice: TargetChoice, home: Home) -> str:
+    path = choice.path or ""
+    for name, value in (("login", agent.login), ("user", home.user)):
+        if f"{{{name}}}" in path and (not _COMPONENT.fullmatch(value) or forbidden(value)):
+            raise _wrong(agent, f"the {name} `{value[:40]!r}` cannot be a part of a path", "write the path out")
+        path = path.replace(f"{{{name}}}", value)
+    if "{" in path:
+        raise _wrong(agent, f"`path: {choice.path}` names something unknown", "only {login} and {user} are replaced")
+    return path
+
+
+def _relative(agent: AgentSettings, path: str) -> PurePosixPath:
+    relative = PurePosixPath(path)
+    if ".." in relative.parts or not relative.parts or forbidden(path):
+        raise _wrong(agent, "`path` must name a folder, without `..`", "write the path out")
+    return relative
+
+
+def _wrong(agent: AgentSettings, what: str, fix: str) -> ProvisionerError:
+    return ProvisionerError(Problem(Place(f"agent {agent.login}"), what, fix))

@@ -1,0 +1,99 @@
+"""One agent, ready to be written: account → fit → render for each target, and every reason why one is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from provisioner.core.account import Account
+from provisioner.core.derive import Secrets, account_of
+from provisioner.core.fit import Choice, can_serve, fit
+from provisioner.core.layout import Home, Layout, layout
+from provisioner.core.peer import peer_from_row
+from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.core.reason import Wanted
+from provisioner.core.render import Rendered, render
+from provisioner.core.secret import Secret
+from provisioner.core.settings import TargetChoice
+from provisioner.core.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one agent's files are made from.
+
+    ``row`` is the login's answer as JSON text. ``catalog`` are all targets, to suggest others from; ``broken`` says of
+    those that cannot be used why not. ``root`` is the folder that absolute paths hang under.
+    """
+
+    wanted: Wanted
+    row: Secret
+    secrets: Secrets
+    home: Home
+    catalog: Mapping[str, Target] = field(default_factory=dict, repr=False)
+    broken: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict, repr=False)
+    root: str = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedTarget:
+    """One target of one agent: files to write, or problems (then the last good files stay)."""
+
+    choice: TargetChoice
+    layout: Layout | None
+    files: tuple[Rendered, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Are there files to deliver?"""
+        return self.layout is not None and bool(self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One agent with all targets. ``account`` is None when the platform's answer makes none."""
+
+    agent: str
+    account: Account | None
+    targets: tuple[PreparedTarget, ...]
+    problems: tuple[Problem, ...]
+
+
+def prepare(job: Job) -> Prepared:
+    """Work out all files of one agent. Never raises for a known mistake: it is in the problems of what it concerns."""
+    agent = job.wanted.agent
+    try:
+        peer = peer_from_row(json.loads(job.row.reveal()))
+        account, remarks = account_of(peer, agent, job.wanted.platform, job.secrets)
+    except ProvisionerError as error:
+        return Prepared(agent.login, None, (), error.problems)
+    targets = tuple(_prepare_target(job, account, choice) for choice in agent.targets)
+    return Prepared(agent.login, account, targets, remarks)
+
+
+def _prepare_target(job: Job, account: Account, choice: TargetChoice) -> PreparedTarget:
+    target = job.wanted.targets.get(choice.target)
+    if target is None:
+        return PreparedTarget(choice, None, (), unusable(job, choice))
+    place = None
+    try:
+        place = layout(job.wanted.agent, choice, target, home=job.home, root=job.root)
+        chosen = Choice(place.absolute, choice.options, job.wanted.platform.ca_file or "")
+        fitted = fit(account, target, chosen, _alternatives(account, job.catalog))
+        return PreparedTarget(choice, place, render(target, fitted), fitted.remarks)
+    except ProvisionerError as error:
+        return PreparedTarget(choice, place, (), error.problems)
+
+
+def unusable(job: Job, choice: TargetChoice) -> tuple[Problem, ...]:
+    """Why the target of ``choice`` cannot be used: its own mistakes, or that there is none of that name."""
+    if choice.target in job.broken:
+        return job.broken[choice.target]
+    place = Place(f"agent {job.wanted.agent.login}")
+    return (Problem(place, f"there is no target `{choice.target}`", "`provisioner targets` lists them"),)
+
+
+def _alternatives(account: Account, catalog: Mapping[str, Target]) -> Iterator[str]:
+    return (name for name, target in sorted(catalog.items()) if can_serve(account, target))

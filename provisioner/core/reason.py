@@ -1,0 +1,78 @@
+"""What a change costs: a login, a rendering, or nothing. And how long to wait after a failure.
+
+A login makes the agent available for calls, so it happens once for each reason and never by the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from provisioner.core.session import HeldSession
+from provisioner.core.settings import AgentSettings, Platform
+from provisioner.core.target import Target
+
+
+class Reason(StrEnum):
+    """What has to be done for an agent. The words are those of ``x-effect`` in the schema."""
+
+    LOG_IN = "log-in"
+    RENDER = "render"
+    NOTHING = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a login depends on: nothing else is a reason for one. ``password_mark`` tells passwords apart without
+    holding one; empty when the password cannot be read."""
+
+    url: str
+    login: str
+    password_mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Everything that the files of one agent depend on, the login's answer aside."""
+
+    identity: Identity
+    agent: AgentSettings
+    platform: Platform
+    targets: Mapping[str, Target | None]
+
+
+def identity_of(session: HeldSession) -> Identity:
+    """The identity that a session was opened with."""
+    return Identity(session.url, session.login, session.password_mark)
+
+
+def reason(held: Identity | None, old: Wanted | None, new: Wanted) -> Reason:
+    """What ``new`` asks for; ``held`` is the identity of the session at hand, ``old`` what was rendered last."""
+    if held is None or not same_login(held, new.identity):
+        return Reason.LOG_IN
+    if old is None or _rendered(old) != _rendered(new):
+        return Reason.RENDER
+    return Reason.NOTHING
+
+
+def same_login(held: Identity, wanted: Identity) -> bool:
+    """Would a login for ``wanted`` only repeat the one behind ``held``? A password that cannot be read is no news."""
+    marks_differ = wanted.password_mark and wanted.password_mark != held.password_mark
+    return (held.url, held.login) == (wanted.url, wanted.login) and not marks_differ
+
+
+def _rendered(wanted: Wanted) -> object:
+    """The part that files are made from: not how the platform is reached, nor where the password is kept."""
+    platform = replace(wanted.platform, url="", connect_timeout=0.0, timeout=0.0)
+    agent = replace(wanted.agent, password=None, workstations=None)
+    return platform, agent, dict(wanted.targets), wanted.identity.password_mark
+
+
+def wait(count: int, *, first: float, longest: float, chance: float, retry_after: float | None = None) -> float:
+    """Seconds to wait after the ``count``-th failure in a row (from 1): exponential with full jitter.
+
+    ``chance`` is a random number from 0 to 1. What the platform asked for with Retry-After is never undercut.
+    """
+    upper = min(longest, first * 2.0 ** min(count - 1, 60))
+    return max(retry_after or 0.0, chance * upper)

@@ -1,0 +1,43 @@
+"""Problems and results → text for people and JSON for programs. Nothing secret comes this far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from provisioner.core.problem import Problem
+
+_BOLD, _RED, _YELLOW, _DIM, _END = "\033[1m", "\033[31m", "\033[33m", "\033[2m", "\033[0m"
+
+
+def problems_as_text(problems: Iterable[Problem], *, colour: bool = False) -> str:
+    """Each problem as ``file:line:column: what (what to do)``, then its line with a caret under the mistake."""
+    return "\n".join(_as_text(problem, colour) for problem in problems)
+
+
+def problem_as_json(problem: Problem) -> dict[str, Any]:
+    """``{"where", "line", "column", "what", "fix", "remark"}``; line and column only where there are any."""
+    place = problem.where
+    lines = {"line": place.line, "column": place.column} if place.line else {}
+    return {"where": place.subject, **lines, "what": problem.what, "fix": problem.fix, "remark": problem.remark}
+
+
+def printable(text: str) -> str:
+    """``text`` on one line of a terminal: what is not printable is written as an escape."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def _as_text(problem: Problem, colour: bool) -> str:
+    bold, mark, dim, end = (_BOLD, _YELLOW if problem.remark else _RED, _DIM, _END) if colour else ("", "", "", "")
+    fix = f" {dim}({printable(problem.fix)}){end}" if problem.fix else ""
+    lines = [f"{bold}{printable(str(problem.where))}:{end} {mark}{printable(problem.what)}{end}{fix}"]
+    source = problem.where.source
+    if source:
+        # Tabs stay tabs under the line too, so that the caret stands where it should.
+        blank = "".join("\t" if char == "\t" else " " for char in source[: problem.where.column - 1])
+        lines += [f"    {_line(source)}", f"    {_line(blank)}{mark}^{end}"]
+    return "\n".join(lines)
+
+
+def _line(text: str) -> str:
+    return "".join(char if char.isprintable() or char == "\t" else "?" for char in text)
