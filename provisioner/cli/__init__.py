@@ -1,2 +1,67 @@
-def main() -> int:
-    return 0
+"""The command line: one file a verb. A verb's module is imported only when it is asked for, so that light verbs stay
+light."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from provisioner import __version__
+
+VERBS = {
+    "run": "serve this workstation: log agents in, write their softphones' files, follow the YAML",
+    "apply": "do all that once and stop",
+    "plan": "say what would change, and change nothing",
+    "check": "say whether the configuration is right",
+    "render": "make the files for a saved login answer, without network",
+    "targets": "list the softphones and what each can do",
+    "status": "say how the running service and its agents are",
+    "refresh": "log one agent in again",
+    "reload": "have the running service read the configuration now",
+    "log-off": "log one agent off",
+    "schema": "print the JSON schema of the configuration",
+    "init": "write a commented sample configuration",
+    "demo": "show the whole on a simulated platform",
+}
+EPILOG = """\
+exit codes: 0 done; 1 a mistake in the configuration, or something was refused; 2 wrong usage;
+3 the service is not running; 4 done, but not every agent could be served; 78 `run` found no usable configuration
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; gives the exit code. ``arguments`` None means those of the process."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = make_parser(chosen=next((word for word in words if word in VERBS), None))
+    options = parser.parse_args(words)
+    try:
+        return int(options.run(options))
+    except BrokenPipeError:
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
+    """The parser of all verbs, or with the arguments of the ``chosen`` verb only: all that it takes to run."""
+    parser = argparse.ArgumentParser(
+        prog="provisioner",
+        description="Keeps the softphones of contact-centre agents provisioned from YAML and the platform's logins.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"softphone-provisioner {__version__}")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    for name, summary in VERBS.items():
+        if chosen in (None, name):
+            module = import_module(f"provisioner.cli.{name.replace('-', '_')}")
+            verb = verbs.add_parser(
+                name, help=summary, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+            )
+            module.configure(verb)
+            verb.set_defaults(run=module.run)
+        else:
+            verbs.add_parser(name, help=summary, add_help=False)
+    return parser

@@ -104,7 +104,7 @@ def seconds(duration: str) -> float:
 
 
 def _platform(value: Mapping[str, Any]) -> Platform:
-    given = _defaults("platform") | value
+    given = _defaults("platform") | dict(value)
     websocket = _defaults("platform.websocket") | (given.get("websocket") or {})
     ports = _defaults("platform.ports") | (given.get("ports") or {})
     turn = [_defaults("platform.turn[]") | server for server in given["turn"]]
@@ -127,10 +127,11 @@ def _platform(value: Mapping[str, Any]) -> Platform:
 
 def _login(value: Mapping[str, Any]) -> LoginPolicy:
     times = ("splay", "first_retry", "longest_retry", "refresh_every")
-    return LoginPolicy(**{key: seconds(item) if key in times else item for key, item in value.items()})
+    typed: dict[str, Any] = {key: seconds(item) if key in times else item for key, item in value.items()}
+    return LoginPolicy(**typed)
 
 
-def _section(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _section(value: Mapping[str, Any], name: str) -> dict[str, Any]:
     return _defaults(name) | (value.get(name) or {})
 
 
@@ -185,7 +186,7 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     for key, value in above.items():
         old = merged.get(key)
         both = key == "account" and isinstance(old, dict) and isinstance(value, dict)
-        merged[key] = {**old, **value} if both else value
+        merged[key] = {**(old or {}), **value} if both else value
     return merged
 
 
@@ -241,7 +242,7 @@ def _choice(item: Mapping[str, Any]) -> TargetChoice:
 
 def _overrides(values: Mapping[str, Any]) -> Overrides:
     words = {"transport": Transport, "dtmf": DtmfMode, "media_encryption": MediaEncryption}
-    typed = {key: words[key](value) if key in words else value for key, value in values.items()}
+    typed: dict[str, Any] = {key: words[key](value) if key in words else value for key, value in values.items()}
     if "codecs" in typed:
         typed["codecs"] = tuple(name.lower() for name in typed["codecs"])
     return Overrides(**typed)

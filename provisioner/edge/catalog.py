@@ -12,6 +12,7 @@ from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.render import check_templates
 from provisioner.core.target import MANIFEST, Target, target_from
 
+MANIFEST_NAME = "manifest.yaml"
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -29,22 +30,35 @@ def shipped() -> Path:
     return packaged if packaged.is_dir() else _PACKAGE.parent / "templates"
 
 
-def load_catalog(folders: Iterable[Path]) -> Catalog:
-    """All targets of ``folders``; a later folder's target replaces an earlier one of the same name.
+class CatalogReader:
+    """Reads folders of targets again and again; a target whose files did not change is not made anew."""
 
-    A target that cannot be read is in ``broken`` and takes nobody else's place or use away.
-    """
-    targets: dict[str, Target] = {}
-    broken: dict[str, tuple[Problem, ...]] = {}
-    for folder in folders:
-        for path in _folders_in(folder):
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self._folders = tuple(folders)
+        self._known: dict[Path, tuple[Mapping[str, str], Target]] = {}
+
+    def read(self) -> Catalog:
+        """All targets; a later folder's target replaces an earlier one of the same name.
+
+        A target that cannot be read is in ``broken`` and takes nobody else's place or use away.
+        """
+        targets: dict[str, Target] = {}
+        broken: dict[str, tuple[Problem, ...]] = {}
+        for path in (path for folder in self._folders for path in _folders_in(folder)):
             targets.pop(path.name, None)
             broken.pop(path.name, None)
             try:
-                targets[path.name] = _load(path)
+                targets[path.name] = self._load(path)
             except ProvisionerError as error:
                 broken[path.name] = error.problems
-    return Catalog(targets, broken)
+        return Catalog(targets, broken)
+
+    def _load(self, folder: Path) -> Target:
+        texts = {path.name: _text(path) for path in (folder / MANIFEST_NAME, *sorted(folder.glob("*.j2")))}
+        known = self._known.get(folder)
+        if known is None or known[0] != texts:
+            known = self._known[folder] = (texts, _made(folder, texts))
+        return known[1]
 
 
 def _folders_in(folder: Path) -> list[Path]:
@@ -55,11 +69,9 @@ def _folders_in(folder: Path) -> list[Path]:
         return []
 
 
-def _load(folder: Path) -> Target:
-    path = folder / "manifest.yaml"
-    manifest = read_document(str(path), _text(path), MANIFEST)
-    sources = {template.name: _text(template) for template in sorted(folder.glob("*.j2"))}
-    target = target_from(folder.name, manifest, sources)
+def _made(folder: Path, texts: Mapping[str, str]) -> Target:
+    manifest = read_document(str(folder / MANIFEST_NAME), texts[MANIFEST_NAME], MANIFEST)
+    target = target_from(folder.name, manifest, texts)
     problems = check_templates(target)
     if problems:
         raise ProvisionerError(problems)

@@ -106,7 +106,7 @@ class Configuration:
     def _read(self, path: Path, problems: list[Problem]) -> _Read | None:
         known = self._files.get(path)
         try:
-            with path.open("rb", opener=_nonblocking) as file:
+            with open(path, "rb", opener=_nonblocking) as file:
                 status = os.fstat(file.fileno())
                 signature = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_mode)
                 if known and known.signature == signature and known.read_at - status.st_mtime > _RACY_SECONDS:

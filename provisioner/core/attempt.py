@@ -1,0 +1,41 @@
+"""What comes after a login that did not work: another try, and when, or none before something changes."""
+
+from __future__ import annotations
+
+from provisioner.core.reason import wait
+from provisioner.core.reply import NotThere, Refused, Trouble
+from provisioner.core.session import Attempt
+from provisioner.core.settings import LoginPolicy
+
+REFUSED, TROUBLE, NOT_THERE, LOGGED_OFF = "refused", "trouble", "not there", "logged off"
+# A refusal repeated locks accounts; a log-off that IT asked for is not undone behind its back.
+FINAL = frozenset({REFUSED, LOGGED_OFF})
+
+
+def attempt_after(outcome: Refused | Trouble | NotThere, last: Attempt, now: float) -> Attempt:
+    """The failed attempt to remember; ``last`` is the one before (its count goes on), ``now`` Unix seconds."""
+    match outcome:
+        case Refused(cause=cause):
+            kind = REFUSED
+        case Trouble(cause=cause):
+            kind = TROUBLE
+        case NotThere(cause=cause):
+            kind = NOT_THERE
+    return Attempt(last.agent, last.password_mark, now, kind, cause, last.count + 1)
+
+
+def next_try(
+    attempt: Attempt | None, policy: LoginPolicy, *, chance: float, retry_after: float | None = None
+) -> float | None:
+    """Unix time of the next login; None when there is to be none before the settings change or somebody asks.
+
+    ``chance`` is a random number from 0 to 1, ``retry_after`` what the platform asked for, in seconds.
+    """
+    if attempt is None:
+        return 0.0
+    if attempt.kind in FINAL:
+        return None
+    # An instance without that resource will not grow one in seconds.
+    count = 64 if attempt.kind == NOT_THERE else attempt.count
+    first, longest = policy.first_retry, policy.longest_retry
+    return attempt.at + wait(count, first=first, longest=longest, chance=chance, retry_after=retry_after)

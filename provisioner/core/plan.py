@@ -1,0 +1,126 @@
+"""Desired × observed → steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+from provisioner.core.problem import Place, Problem, ProvisionerError
+
+
+class Kind(StrEnum):
+    """What stands at a path."""
+
+    FILE = "file"
+    ABSENT = "nothing"
+    FOLDER = "folder"
+    LINK = "symbolic link"
+    OTHER = "special file"
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredFile:
+    """A file as it should be; ``path`` is relative to a base folder. With ``once`` it is a seed: made when absent, and
+    the phone's own from then on."""
+
+    path: PurePosixPath
+    content: bytes = field(repr=False)
+    mode: int = 0o600
+    once: bool = False
+
+    def __post_init__(self) -> None:
+        if self.path.is_absolute() or ".." in self.path.parts or not self.path.name:
+            raise ProvisionerError(Problem(Place(str(self.path)), "a file's path must lead down from its base"))
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedFile:
+    """A file as it is. ``content`` is None when it is no file, too large, or cannot be read."""
+
+    path: PurePosixPath
+    kind: Kind
+    content: bytes | None = field(default=None, repr=False)
+    mode: int = 0
+    uid: int = -1
+    gid: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Write a file where there is none."""
+
+    path: PurePosixPath
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Replace a file."""
+
+    path: PurePosixPath
+
+
+@dataclass(frozen=True, slots=True)
+class Chmod:
+    """Set the mode of a file whose content is right."""
+
+    path: PurePosixPath
+    mode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Do nothing."""
+
+    path: PurePosixPath
+
+
+Step = Create | Update | Chmod | Keep
+
+
+def plan(
+    desired: Sequence[DesiredFile], observed: Mapping[PurePosixPath, ObservedFile], owner: int
+) -> tuple[Step, ...]:
+    """One step for each desired file, in their order. ``owner`` is the uid that files must have.
+
+    Raises ProvisionerError for everything that stands in the way: folders, links and special files in a file's place.
+    """
+    problems = [_in_the_way(observed[file.path]) for file in desired if _blocks(observed[file.path])]
+    if problems:
+        raise ProvisionerError(problems)
+    return tuple(_step(file, observed[file.path], owner) for file in desired)
+
+
+def missing_lines(seed: DesiredFile, observed: ObservedFile) -> tuple[str, ...]:
+    """The keys of a seed's ``key=value`` lines that a file which was there before does not hold."""
+    if observed.content is None:
+        return ()
+    have = set(observed.content.splitlines())
+    wanted = [line for line in seed.content.splitlines() if b"=" in line and not line.lstrip().startswith(b"#")]
+    return tuple(line.partition(b"=")[0].decode("utf-8", "replace") for line in wanted if line not in have)
+
+
+def brake(before: int, removed: int) -> bool:
+    """Is this a removal that looks like an accident: more than 30 % of ten or more?"""
+    return before >= 10 and removed * 10 > before * 3
+
+
+def _step(file: DesiredFile, found: ObservedFile, owner: int) -> Step:
+    if found.kind is Kind.ABSENT:
+        return Create(file.path)
+    if file.once:
+        return (
+            Chmod(file.path, file.mode) if found.mode & ~file.mode & 0o077 and found.uid == owner else Keep(file.path)
+        )
+    if found.content != file.content or found.uid != owner:
+        return Update(file.path)
+    return Keep(file.path) if found.mode == file.mode else Chmod(file.path, file.mode)
+
+
+def _blocks(found: ObservedFile) -> bool:
+    return found.kind not in (Kind.FILE, Kind.ABSENT)
+
+
+def _in_the_way(found: ObservedFile) -> Problem:
+    return Problem(Place(str(found.path)), f"a {found.kind} stands where a file should be", "move it away")

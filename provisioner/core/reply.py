@@ -1,0 +1,140 @@
+"""The body of a login → logged in, refused, trouble, or not there.
+
+The platform answers 200 to nearly everything, so the body decides. The three failures are three different things: a
+refusal is final (repeating it locks accounts), trouble passes, and what is not there is a wrong address.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from provisioner.core.peer import Peer, peer_from_row, token_of
+from provisioner.core.problem import ProvisionerError
+from provisioner.core.secret import Secret
+
+LONGEST_RETRY_AFTER = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """The agent is available for calls now. ``row`` is the answer as JSON text, to be kept."""
+
+    peer: Peer
+    token: Secret
+    row: Secret = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The platform does not accept these credentials (at this hour)."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The platform could not say. ``retry_after`` is what it asked for, in seconds."""
+
+    cause: str
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotThere:
+    """There is no login resource at this address."""
+
+    cause: str
+
+
+Outcome = LoggedIn | Refused | Trouble | NotThere
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP response: ``body`` as bytes, ``retry_after`` the header's text, ``at`` Unix seconds of its arrival."""
+
+    status: int
+    body: bytes = field(repr=False)
+    content_type: str = ""
+    retry_after: str | None = None
+    at: float = 0.0
+
+
+def read_reply(reply: Reply) -> Outcome:
+    """What a login's response means. Never raises, and no cause holds a part of the body."""
+    text = reply.body.decode("utf-8", "replace").lstrip("\ufeff").strip().strip("\x00")
+    wait = retry_seconds(reply.retry_after, reply.at)
+    if reply.status in (404, 405, 410):
+        return NotThere(f"the platform has no agent login at this address (HTTP {reply.status})")
+    if 300 <= reply.status < 400:
+        return Trouble(
+            f"the platform redirects elsewhere (HTTP {reply.status}), which is not followed: correct the URL"
+        )
+    if reply.status >= 500 or reply.status == 429:
+        return Trouble(f"the platform has trouble (HTTP {reply.status})", wait)
+    if reply.status in (401, 403):
+        return Refused(f"the platform refuses the user name or password (HTTP {reply.status})")
+    if _is_html(text, reply.content_type):
+        return NotThere("a web page answers instead of the platform's login: is this the right URL?")
+    value = _json(text)
+    if isinstance(value, str):
+        value = _json(value.strip()) if value.strip()[:1] in ("{", "[") else value
+    return _from_value(text, value, wait) if reply.status < 400 else Trouble(f"unexpected HTTP {reply.status}", wait)
+
+
+def retry_seconds(header: str | None, now: float) -> float | None:
+    """Retry-After (RFC 9110 section 10.2.3) in seconds from ``now``, at most a day; None when there is none."""
+    if not header:
+        return None
+    if re.fullmatch("[0-9]{1,9}", header.strip()):
+        return min(float(header), LONGEST_RETRY_AFTER)
+    try:
+        date = parsedate_to_datetime(header)
+        at = date if date.tzinfo else date.replace(tzinfo=UTC)
+        return min(max(0.0, at.timestamp() - now), LONGEST_RETRY_AFTER)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _from_value(text: str, value: Any, wait: float | None) -> Outcome:
+    if isinstance(value, list):
+        value = next((item for item in value if isinstance(item, dict)), value)
+    if isinstance(value, dict):
+        return _from_row(value)
+    if value in (0, "0") and not isinstance(value, bool):
+        return Refused("the platform refuses the user name or password")
+    word = value if isinstance(value, str) else text
+    if word.strip().strip('"').lower() == "error":
+        return Trouble("the platform says that it has an error", wait)
+    return Trouble("the platform's answer is empty" if not text else "the platform's answer is no login", wait)
+
+
+def _from_row(row: Mapping[str, object]) -> Outcome:
+    try:
+        peer = peer_from_row(row)
+        kept = json.dumps(row, allow_nan=False, separators=(",", ":"))
+    except ProvisionerError:
+        return Trouble("the platform's answer names no SIP user")
+    except (ValueError, RecursionError):
+        return Trouble("the platform's answer is no login")
+    return LoggedIn(peer, token_of(row), Secret(kept))
+
+
+def _json(text: str) -> Any:
+    """The JSON value of ``text``; the text itself where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _is_html(text: str, content_type: str) -> bool:
+    return bool(re.match(r"<(!doctype|html|head|body|\?xml|!--)", text, re.IGNORECASE)) or (
+        content_type.partition(";")[0].strip().lower() == "text/html" and text.startswith("<")
+    )

@@ -1,0 +1,125 @@
+"""Passwords, from where the YAML says that they are: file, environment, systemd credential, command."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from provisioner.core.credential import FromCommand, FromCredential, FromEnv, FromFile, Inline, PasswordSource
+from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.core.secret import Secret
+from provisioner.edge.command import end_group
+
+LARGEST = 64 * 1024
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Credentials:
+    """Looks passwords up. What a command printed is remembered until ``forget``, so that an edit of the YAML does not
+    run a hundred of them.
+
+    ``environment`` is that of the process; ``root`` is what absolute paths hang under.
+    """
+
+    def __init__(self, environment: Mapping[str, str], root: Path = Path("/")) -> None:
+        self._environment = environment
+        self._root = root
+        self._printed: dict[FromCommand, Secret] = {}
+
+    def resolve(self, source: PasswordSource, place: Place) -> Secret:
+        """The password behind ``source``. Raises ProvisionerError, said of ``place``, when there is none to be had."""
+        match source:
+            case Inline(secret):
+                return secret
+            case FromFile(path):
+                return _from_file(self._root / path.lstrip("/"), place, private=True)
+            case FromEnv(name):
+                return self._from_environment(name, place)
+            case FromCredential(name):
+                return self._from_credential(name, place)
+            case FromCommand():
+                if source not in self._printed:
+                    self._printed[source] = _from_command(source, place)
+                return self._printed[source]
+
+    def forget(self) -> None:
+        """Run commands anew the next time."""
+        self._printed.clear()
+
+    def _from_environment(self, name: str, place: Place) -> Secret:
+        text = self._environment.get(name, "")
+        if not text:
+            raise _wrong(place, f"the environment variable {name} of the service is empty", "set it in the unit")
+        return Secret(text)
+
+    def _from_credential(self, name: str, place: Place) -> Secret:
+        folder = self._environment.get("CREDENTIALS_DIRECTORY")
+        if not folder:
+            fix = f"add `LoadCredential={name}:/path` to the unit and restart it"
+            raise _wrong(place, f"there are no systemd credentials, `{name}` among them", fix)
+        return _from_file(Path(folder) / name, place, private=False)
+
+
+def _from_file(path: Path, place: Place, *, private: bool) -> Secret:
+    try:
+        descriptor = os.open(path, _READ)
+    except OSError as error:
+        raise _wrong(
+            place, f"the password's file {path} cannot be read: {error.strerror}", "check path and mode"
+        ) from None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
+            raise _wrong(place, f"{path} is not a file with a password", "name a file that holds nothing else")
+        if private and status.st_mode & 0o077:
+            raise _wrong(place, f"others can read the password's file {path}", f"chmod 600 {path}")
+        return _first_line(os.read(descriptor, LARGEST), place, str(path))
+    finally:
+        os.close(descriptor)
+
+
+def _from_command(source: FromCommand, place: Place) -> Secret:
+    name = source.argv[0]
+    try:
+        # Its standard error may hold anything, so nobody is shown it.
+        process = subprocess.Popen(  # noqa: S603 - an argument list from the administrator's own YAML, no shell
+            source.argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise _wrong(
+            place, f"the password's command {name} cannot be started: {error.strerror}", "correct it"
+        ) from None
+    try:
+        printed, _ = process.communicate(timeout=source.timeout)
+    except subprocess.TimeoutExpired:
+        end_group(process.pid)
+        process.communicate()
+        what = f"the password's command {name} took longer than {source.timeout:g} s"
+        raise _wrong(place, what, "raise `timeout:`, or see what it waits for") from None
+    if process.returncode:
+        raise _wrong(
+            place, f"the password's command {name} failed with exit code {process.returncode}", "run it by hand"
+        )
+    return _first_line(printed[:LARGEST], place, f"the output of {name}")
+
+
+def _first_line(raw: bytes, place: Place, source: str) -> Secret:
+    """The text without the line end that editors and commands put behind it."""
+    try:
+        text = raw.decode("utf-8").removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        text = "\0"
+    if not text or any(ord(char) < 32 for char in text):
+        raise _wrong(place, f"{source} holds no password", "one line of UTF-8 text is expected")
+    return Secret(text)
+
+
+def _wrong(place: Place, what: str, fix: str) -> ProvisionerError:
+    return ProvisionerError(Problem(place, what, fix))

@@ -1,0 +1,156 @@
+"""The platform's HTTP API: the agent login and log-off, and nothing else of it.
+
+POST /Integra/resources/auth/AgentLogin and /Integra/resources/api/AgentLogoff, form-encoded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import ssl
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlencode, urlsplit
+
+import aiohttp
+
+from provisioner import __version__
+from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.core.reply import NotThere, Outcome, Refused, Reply, Trouble, read_reply
+from provisioner.core.secret import Secret
+
+LOGIN = "/Integra/resources/auth/AgentLogin"
+LOGOFF = "/Integra/resources/api/AgentLogoff"
+LARGEST = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformAddress:
+    """An instance and how to reach it. ``ca_file`` None means the system's authorities; times are seconds."""
+
+    url: str
+    ca_file: str | None = None
+    connect_timeout: float = 5.0
+    timeout: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedOff:
+    """The session is ended."""
+
+
+class PlatformClient:
+    """One instance. Made by ``open_platform``."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self._url = url
+        self._session = session
+
+    async def log_in(self, login: str, password: Secret) -> Outcome:
+        """Log an agent in, which makes them available for calls."""
+        reply = await self._post(LOGIN, {"agent": login, "password": password.reveal()})
+        return reply if isinstance(reply, Trouble) else read_reply(reply)
+
+    async def log_off(self, login: str, token: Secret, interface: str) -> LoggedOff | Refused | Trouble | NotThere:
+        """End an agent's session. ``interface`` is ``SIP/<name>``. What success looks like is not documented: any 2xx
+        that is not one of the known failures is taken for it."""
+        # The token is base64 as it comes: it is not encoded again.
+        headers = {"Authorization": f"Basic {token.reveal()}"}
+        reply = await self._post(LOGOFF, {"agent": login, "interface": interface}, headers)
+        if isinstance(reply, Trouble):
+            return reply
+        outcome = read_reply(reply)
+        text = reply.body.strip().strip(b'"').lower()
+        known_failure = text in (b"0", b"error") or isinstance(outcome, NotThere)
+        if 200 <= reply.status < 300 and not known_failure:
+            return LoggedOff()
+        return outcome if isinstance(outcome, Refused | Trouble | NotThere) else Trouble(f"HTTP {reply.status}")
+
+    async def _post(
+        self, path: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None
+    ) -> Reply | Trouble:
+        body = urlencode(form, encoding="utf-8", errors="surrogatepass").encode("ascii")
+        content = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
+        try:
+            async with self._session.post(
+                self._url + path, data=body, headers=content, allow_redirects=False
+            ) as response:
+                received = await _limited(response)
+                if len(received) > LARGEST:
+                    return Trouble(f"the platform's answer is longer than {LARGEST} bytes")
+                kind, wait = response.headers.get("Content-Type", ""), response.headers.get("Retry-After")
+                return Reply(response.status, received, kind, wait, time.time())
+        except (TimeoutError, aiohttp.ClientError, ssl.SSLError, OSError) as error:
+            # Not chained: an exception of the HTTP library may hold the request.
+            return Trouble(in_words(error))
+
+
+@asynccontextmanager
+async def open_platform(address: PlatformAddress) -> AsyncIterator[PlatformClient]:
+    """A client for ``address``: TLS verified and at least 1.2, no redirects, no cookies, no proxy from the environment.
+
+    Raises ProvisionerError: plain http to another machine, a CA file that cannot be used.
+    """
+    url = _checked(address.url)
+    connector = aiohttp.TCPConnector(ssl=_tls(address.ca_file), limit=0)
+    limits = aiohttp.ClientTimeout(total=address.timeout, sock_connect=address.connect_timeout)
+    headers = {"User-Agent": f"softphone-provisioner/{__version__}", "Accept-Encoding": "identity"}
+    async with aiohttp.ClientSession(
+        connector=connector,
+        timeout=limits,
+        headers=headers,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        auto_decompress=False,
+    ) as session:
+        yield PlatformClient(url, session)
+
+
+def in_words(error: BaseException) -> str:
+    """What went wrong on the way to the platform, without anything of the request."""
+    cause = getattr(error, "certificate_error", None) or error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"the platform's certificate is not accepted: {cause.verify_message or 'it is not valid'}"
+    if isinstance(error, ssl.SSLError | aiohttp.ClientSSLError):
+        return "the platform does not speak TLS 1.2 or newer as it should"
+    if isinstance(error, asyncio.TimeoutError):
+        return "the platform did not answer in time"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"the platform cannot be reached: {error.os_error.strerror or 'its name is not known'}"
+    if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError | aiohttp.ClientPayloadError):
+        return "the platform closed the connection"
+    return f"what the platform sent is not HTTP ({type(error).__name__})"
+
+
+async def _limited(response: aiohttp.ClientResponse) -> bytes:
+    received = b""
+    while len(received) <= LARGEST and (piece := await response.content.read(LARGEST + 1 - len(received))):
+        received += piece
+    return received
+
+
+def _checked(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+        return url.rstrip("/")
+    what = "passwords would travel in clear text over plain http"
+    raise ProvisionerError(Problem(Place("platform.url"), what, "write https://; http is for this machine only"))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _tls(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        what = f"the authorities in `{ca_file}` cannot be read: {error.strerror or 'not a PEM file'}"
+        raise ProvisionerError(Problem(Place("platform.ca_file"), what, "name a PEM file with certificates")) from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

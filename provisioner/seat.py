@@ -1,0 +1,105 @@
+"""One agent at this workstation, as the daemon sees them: wanted, logged in or not, and what became of the files."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from provisioner.core.attempt import FINAL
+from provisioner.core.problem import Problem
+from provisioner.core.reason import Identity, identity_of, same_login
+from provisioner.core.report import problem_as_json
+from provisioner.core.session import Attempt, HeldSession
+from provisioner.cycle import AgentReport, TargetReport
+from provisioner.site import Served
+
+
+@dataclass
+class Seat:
+    """State of one agent.
+
+    ``next_at`` is the Unix time of the next login, None when there is to be none; ``renew`` asks for one although there
+    is a session. ``changed`` wakes the login task, ``tried`` is set after each login that was tried. ``rendered`` is
+    what the files were made from last. ``gone`` says that this agent is served no longer.
+    """
+
+    served: Served
+    session: HeldSession | None = None
+    attempt: Attempt | None = None
+    next_at: float | None = 0.0
+    report: AgentReport | None = None
+    rendered: Served | None = None
+    reloads: dict[str, Problem] = field(default_factory=dict)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    tried: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+    renew: bool = False
+    gone: bool = False
+
+    @property
+    def login(self) -> str:
+        """The agent's user name at the platform."""
+        return self.served.wanted.agent.login
+
+    @property
+    def identity(self) -> Identity:
+        """What a login for this agent depends on now."""
+        return self.served.wanted.identity
+
+    @property
+    def holds(self) -> bool:
+        """Is the session at hand the one that is wanted?"""
+        return self.session is not None and same_login(identity_of(self.session), self.identity)
+
+    def forget_failures(self) -> None:
+        """Let the next login happen at once."""
+        self.attempt, self.next_at = None, 0.0
+
+    def last_attempt(self) -> Attempt:
+        """The attempt to count on from: the last one for this same identity, or none."""
+        mark = self.identity.password_mark
+        if self.attempt is not None and self.attempt.password_mark == mark:
+            return self.attempt
+        return Attempt(self.login, mark, 0.0, "", "", 0)
+
+
+def seat_as_json(seat: Seat) -> dict[str, Any]:
+    """What the status tells of one agent."""
+    report = seat.report
+    problems = [*seat.served.problems, *(report.problems if report else ()), *seat.reloads.values()]
+    return {
+        "agent": seat.login,
+        "login": _login(seat),
+        "proof": str(report.proof) if report and report.proof else None,
+        "targets": [_target(target) for target in report.targets] if report else [],
+        "problems": [problem_as_json(problem) for problem in problems],
+    }
+
+
+def is_served(seat: Seat) -> bool:
+    """Are the files of this agent as they should be?"""
+    report = seat.report
+    return bool(seat.holds and not seat.served.problems and not seat.reloads and report and report.healthy)
+
+
+def _login(seat: Seat) -> dict[str, Any]:
+    attempt = seat.attempt
+    if seat.session and seat.holds:
+        held = {"state": "logged in", "at": seat.session.logged_in_at}
+        return held if attempt is None else {**held, "cause": f"the last login: {attempt.kind}: {attempt.cause}"}
+    if attempt is None:
+        return (
+            {"state": "waiting", "next_at": seat.next_at} if seat.identity.password_mark else {"state": "no password"}
+        )
+    waits = {} if attempt.kind in FINAL else {"next_at": seat.next_at}
+    return {"state": attempt.kind, "at": attempt.at, "cause": attempt.cause, "count": attempt.count, **waits}
+
+
+def _target(target: TargetReport) -> dict[str, Any]:
+    return {
+        "target": target.target,
+        "state": str(target.state),
+        "folder": target.folder,
+        "problems": [problem_as_json(problem) for problem in target.problems],
+    }

@@ -1,0 +1,297 @@
+"""All agents of this workstation: a new configuration is read in full, judged, and only then switched to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from provisioner.core.plan import brake
+from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.core.reason import Reason, identity_of, reason
+from provisioner.core.report import problem_as_json
+from provisioner.cycle import AgentReport, Cycle, State
+from provisioner.edge.command import run_command
+from provisioner.edge.store import Store
+from provisioner.logins import Chances, Logins
+from provisioner.seat import Seat, is_served, seat_as_json
+from provisioner.site import Served, Site, SiteReader
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+RELOAD_SECONDS = 30.0
+_SWEEP = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where the synchronous work is done: ``reader``, ``store`` and ``cycle`` are used in the one thread of ``worker``
+    only."""
+
+    reader: SiteReader
+    store: Store
+    cycle: Cycle
+    worker: ThreadPoolExecutor
+
+
+@dataclass(slots=True)
+class Standing:
+    """Since when the configuration is in force, and since when and why a newer one is refused (Unix seconds)."""
+
+    loaded_at: float = 0.0
+    refused_at: float | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+class Workstation:
+    """Serves the agents of one workstation. ``spawn`` starts a task that somebody else ends and watches over."""
+
+    def __init__(self, bench: Bench, chances: Chances, spawn: Spawn) -> None:
+        self._bench = bench
+        self._now = chances.now
+        self._spawn = spawn
+        self._logins = Logins(chances, self._keep, self._render)
+        self._seats: dict[str, Seat] = {}
+        self._site: Site | None = None
+        self._standing = Standing()
+        self._one_at_a_time = asyncio.Lock()
+        self._running = False
+
+    @property
+    def site(self) -> Site:
+        """The configuration in force."""
+        assert self._site is not None
+        return self._site
+
+    async def reload(self, *, force: bool = False) -> tuple[Problem, ...]:
+        """Read the configuration and switch to it; gives the problems for which it was refused.
+
+        When it is refused, everything stays as it was. ``force`` lets a change through that removes many agents.
+        """
+        async with self._one_at_a_time:
+            try:
+                site = await self._work(self._bench.reader.read)
+                await self._check_removal(site, force=force)
+            except ProvisionerError as error:
+                return self._refuse(error.problems)
+            self._standing = Standing(self._now())
+            await self._switch(site)
+            return ()
+
+    async def refresh(self, agent: str) -> tuple[Problem, ...]:
+        """Log ``agent`` in again, whatever happened before; gives the problems that this met."""
+        seat = self._seats.get(agent)
+        if seat is None:
+            return (self._unknown(agent),)
+        seat.forget_failures()
+        seat.renew = True
+        await self._keep(partial(Store.drop_attempt, agent=agent))
+        seat.tried.clear()
+        self._log_in(seat)
+        await _tried(seat)
+        return () if is_served(seat) and seat.attempt is None else self._why_not(seat)
+
+    async def log_off(self, agent: str) -> tuple[Problem, ...]:
+        """Log ``agent`` off, and nobody in before a refresh. The files stay."""
+        seat = self._seats.get(agent)
+        if seat is None:
+            return (self._unknown(agent),)
+        problem = await self._logins.log_off(seat, stay_off=True)
+        return (problem,) if problem else ()
+
+    async def check(self) -> None:
+        """Repair what somebody deleted, edited or loosened since it was written."""
+        seats = list(self._seats.values())
+        for start in range(0, len(seats), _SWEEP):
+            some = seats[start : start + _SWEEP]
+            touched = await self._work(partial(self._drifted, some))
+            for seat in touched:
+                await self._render(seat)
+
+    async def first_logins(self) -> None:
+        """Wait until every login that can be tried now was tried once."""
+        waiting = [seat for seat in self._seats.values() if seat.task and not seat.task.done()]
+        for seat in waiting:
+            await _tried(seat)
+
+    async def stop(self, *, log_off: bool | None = None) -> None:
+        """Finish what is under way; log everybody off where the policy (or ``log_off``) says so."""
+        seats = list(self._seats.values())
+        for seat in seats:
+            seat.gone = True
+            seat.changed.set()
+        tasks = [seat.task for seat in seats if seat.task]
+        if tasks:
+            await asyncio.wait(tasks)
+        if self._site and (self._site.settings.login.log_off_on_stop if log_off is None else log_off):
+            await asyncio.gather(*(self._logins.log_off(seat) for seat in seats))
+        await self._logins.close()
+
+    def status(self) -> dict[str, Any]:
+        """Everything that there is to tell, without secrets."""
+        standing = self._standing
+        remarks = self._site.remarks if self._site else ()
+        return {
+            "configuration": {
+                "loaded_at": standing.loaded_at,
+                "refused_at": standing.refused_at,
+                "problems": [problem_as_json(problem) for problem in (*standing.problems, *remarks)],
+            },
+            "agents": [seat_as_json(seat) for seat in self._seats.values()],
+        }
+
+    def summary(self) -> str:
+        """The state in one line, for systemd."""
+        served = sum(map(is_served, self._seats.values()))
+        line = f"{served} of {len(self._seats)} agents served"
+        return line + ("; the configuration on disk is refused" if self._standing.refused_at else "")
+
+    def everybody_served(self) -> bool:
+        """Is there nothing left to wish for?"""
+        return all(map(is_served, self._seats.values()))
+
+    async def _switch(self, site: Site) -> None:
+        first = self._site is None
+        new_policy = self._site is None or self._site.settings.login != site.settings.login
+        self._site = site
+        self._logins.use(site.settings.login)
+        if first:
+            await self._take_up(site)
+        for login in [login for login in self._seats if login not in site.served]:
+            await self._remove(self._seats.pop(login))
+        renders = []
+        for login, served in site.served.items():
+            seat = self._seats.get(login)
+            if seat is None:
+                seat = self._seats[login] = Seat(served)
+                if first:
+                    self._logins.delay(seat)
+            elif seat.rendered is served and is_served(seat) and not new_policy:
+                continue
+            if await self._change(seat, served):
+                renders.append(seat)
+        for seat in renders:
+            await self._render(seat)
+
+    async def _take_up(self, site: Site) -> None:
+        """Go on where the last run stopped: its sessions and failures, and files of agents who are gone since."""
+        sessions = await self._work(self._bench.store.sessions)
+        attempts = await self._work(self._bench.store.attempts)
+        for login, served in site.served.items():
+            seat = self._seats[login] = Seat(served, sessions.get(login), attempts.get(login))
+            self._logins.resume(seat)
+            self._logins.delay(seat)
+        for login in await self._work(self._bench.cycle.agents) - set(site.served):
+            await self._work(partial(self._bench.cycle.remove, login))
+        for login, session in sessions.items():
+            if login not in site.served:
+                await self._logins.end(session, site.settings.platform)
+
+    async def _change(self, seat: Seat, served: Served) -> bool:
+        """Take over new settings; says whether files are to be made from the session at hand."""
+        old, seat.served = seat.served, served
+        if seat.session and seat.session.url != served.wanted.identity.url:
+            await self._logins.log_off(seat)
+        if old.wanted.identity != served.wanted.identity:
+            seat.forget_failures()
+        held = identity_of(seat.session) if seat.session else None
+        why = reason(held, seat.rendered.wanted if seat.rendered else None, served.wanted)
+        # Its own task knows whether there is anything to do: a login now, later, or none.
+        self._log_in(seat)
+        return why is Reason.RENDER or (why is Reason.NOTHING and not is_served(seat))
+
+    def _log_in(self, seat: Seat) -> None:
+        seat.changed.set()
+        if seat.task is None or seat.task.done():
+            seat.task = self._spawn(self._logins.keep_logged_in(seat))
+
+    async def _render(self, seat: Seat) -> None:
+        """Bring the files of one seat up to date, from the session at hand."""
+        served, session = seat.served, seat.session
+        job = self.site.job(served, session.row) if session else None
+        if job is None or seat.gone:
+            return
+        seat.report = await self._work(partial(self._bench.cycle.refresh, job))
+        seat.rendered = served
+        _tell(seat.report)
+        for target in seat.report.targets:
+            if target.state is State.WRITTEN and target.reload:
+                await self._reload_phone(seat, target.target, target.reload)
+
+    async def _reload_phone(self, seat: Seat, target: str, command: tuple[str, ...]) -> None:
+        problem = await run_command(command, RELOAD_SECONDS, Place(f"agent {seat.login}, {target}"))
+        seat.reloads.pop(target, None)
+        if problem:
+            seat.reloads[target] = problem
+            log.warning("%s", problem)
+
+    async def _remove(self, seat: Seat) -> None:
+        seat.gone = True
+        seat.changed.set()
+        if seat.task:
+            await asyncio.wait([seat.task])
+        for problem in await self._work(partial(self._bench.cycle.remove, seat.login)):
+            log.warning("%s", problem)
+        if self.site.settings.login.log_off_on_removal:
+            await self._logins.log_off(seat)
+        log.info("agent %s: not configured any more, files removed", seat.login)
+
+    async def _check_removal(self, site: Site, *, force: bool) -> None:
+        before = set(self._seats) | await self._work(self._bench.cycle.agents)
+        gone = before - set(site.served)
+        if site.settings.removal_brake and not force and brake(len(before), len(gone)):
+            what = f"this would remove {len(gone)} of {len(before)} agents"
+            fix = "if that is meant: `provisioner reload --force`, or `removal: {brake: false}`"
+            raise ProvisionerError(Problem(Place("configuration"), what, fix))
+
+    def _refuse(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+        since = self._standing.refused_at or self._now()
+        self._standing = Standing(self._standing.loaded_at, since, problems)
+        for problem in problems:
+            log.error("configuration refused: %s", problem)
+        return problems
+
+    def _drifted(self, seats: Iterable[Seat]) -> list[Seat]:
+        written = [seat for seat in seats if seat.rendered is not None]
+        return [seat for seat in written if not is_served(seat) or self._bench.cycle.drifted(seat.login)]
+
+    def _why_not(self, seat: Seat) -> tuple[Problem, ...]:
+        where = Place(f"agent {seat.login}")
+        if seat.attempt:
+            return (Problem(where, f"login {seat.attempt.kind}: {seat.attempt.cause}"),)
+        report = seat.report
+        targets = [problem for target in report.targets for problem in target.problems] if report else []
+        return (*seat.served.problems, *(report.problems if report else ()), *targets)
+
+    def _unknown(self, agent: str) -> Problem:
+        known = ", ".join(sorted(self._seats)[:10]) or "nobody"
+        return Problem(Place(f"agent {agent}"), "this workstation does not serve this agent", f"it serves: {known}")
+
+    async def _keep(self, change: Callable[[Store], None]) -> None:
+        await self._work(lambda: change(self._bench.store))
+
+    async def _work(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._bench.worker, call)
+
+
+async def _tried(seat: Seat) -> None:
+    """Wait until a login of this seat was tried, or there is none to be tried."""
+    if seat.task is not None:
+        tried = asyncio.ensure_future(seat.tried.wait())
+        await asyncio.wait([tried, seat.task], return_when=asyncio.FIRST_COMPLETED)
+        tried.cancel()
+
+
+def _tell(report: AgentReport) -> None:
+    for target in report.targets:
+        if target.state is State.WRITTEN:
+            log.info("agent %s: %s written: %s", report.agent, target.target, ", ".join(target.changed))
+        for problem in target.problems:
+            log.log(logging.INFO if problem.remark else logging.WARNING, "%s", problem)
+    for problem in report.problems:
+        log.log(logging.INFO if problem.remark else logging.WARNING, "%s", problem)
