@@ -1,0 +1,1 @@
+"""What shows the program at work without an instance of the platform."""
