@@ -73,6 +73,10 @@ class SiteReader:
         self._around = around
         self._last: Site | None = None
 
+    def forget_passwords(self) -> None:
+        """Run the commands that print passwords anew at the next reading."""
+        self._around.credentials.forget()
+
     def read(self) -> Site:
         """The site as it is now. Raises ProvisionerError with every mistake: then the last one stays in force."""
         loaded = self._configuration.load()

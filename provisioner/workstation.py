@@ -49,7 +49,8 @@ class Standing:
 
 
 class Workstation:
-    """Serves the agents of one workstation. ``spawn`` starts a task that somebody else ends and watches over."""
+    """Serves the agents of one workstation. ``spawn`` starts a task that somebody else ends and watches over; ``news``
+    is set whenever the status may have changed."""
 
     def __init__(self, bench: Bench, chances: Chances, spawn: Spawn) -> None:
         self._bench = bench
@@ -60,7 +61,7 @@ class Workstation:
         self._site: Site | None = None
         self._standing = Standing()
         self._one_at_a_time = asyncio.Lock()
-        self._running = False
+        self.news = asyncio.Event()
 
     @property
     def site(self) -> Site:
@@ -68,13 +69,16 @@ class Workstation:
         assert self._site is not None
         return self._site
 
-    async def reload(self, *, force: bool = False) -> tuple[Problem, ...]:
+    async def reload(self, *, force: bool = False, asked: bool = False) -> tuple[Problem, ...]:
         """Read the configuration and switch to it; gives the problems for which it was refused.
 
-        When it is refused, everything stays as it was. ``force`` lets a change through that removes many agents.
+        When it is refused, everything stays as it was. ``force`` lets a change through that removes many agents;
+        ``asked`` says that a person wants it, so that commands which print passwords are run anew.
         """
         async with self._one_at_a_time:
             try:
+                if asked:
+                    await self._work(self._bench.reader.forget_passwords)
                 site = await self._work(self._bench.reader.read)
                 await self._check_removal(site, force=force)
             except ProvisionerError as error:
@@ -143,6 +147,7 @@ class Workstation:
                 "problems": [problem_as_json(problem) for problem in (*standing.problems, *remarks)],
             },
             "agents": [seat_as_json(seat) for seat in self._seats.values()],
+            "everybody_served": all(map(is_served, self._seats.values())),
         }
 
     def summary(self) -> str:
@@ -150,10 +155,6 @@ class Workstation:
         served = sum(map(is_served, self._seats.values()))
         line = f"{served} of {len(self._seats)} agents served"
         return line + ("; the configuration on disk is refused" if self._standing.refused_at else "")
-
-    def everybody_served(self) -> bool:
-        """Is there nothing left to wish for?"""
-        return all(map(is_served, self._seats.values()))
 
     async def _switch(self, site: Site) -> None:
         first = self._site is None
@@ -276,7 +277,9 @@ class Workstation:
         await self._work(lambda: change(self._bench.store))
 
     async def _work(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._bench.worker, call)
+        result = await asyncio.get_running_loop().run_in_executor(self._bench.worker, call)
+        self.news.set()
+        return result
 
 
 async def _tried(seat: Seat) -> None:

@@ -7,35 +7,14 @@ import json
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from provisioner.core.problem import Problem
 from provisioner.core.report import problem_as_json, problems_as_text
+from provisioner.places import NAME, Places, places_of
 
-NAME = "softphone-provisioner"
 DONE, REFUSED, NOT_RUNNING, NOT_ALL, NO_CONFIGURATION = 0, 1, 3, 4, 78
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where this run keeps and finds everything. ``root`` is what absolute paths of targets and homes hang under."""
-
-    root: Path
-    config: Path
-    state: Path
-    runtime: Path
-
-    @property
-    def socket(self) -> Path:
-        """The control socket of the service."""
-        return self.runtime / "control.sock"
-
-    @property
-    def site_templates(self) -> Path:
-        """The site's own targets."""
-        return self.config / "templates"
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:
@@ -46,27 +25,27 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--root", type=Path, metavar="DIR", help="folder under which all of these, and homes, hang")
 
 
+def add_workstation(parser: argparse.ArgumentParser) -> None:
+    """``--workstation NAME``."""
+    parser.add_argument("--workstation", metavar="NAME", help="stand for this host name (default: this machine's)")
+
+
 def add_format(parser: argparse.ArgumentParser) -> None:
     """``--format text|json``."""
     parser.add_argument("--format", choices=["text", "json"], default="text", help="for people or for programs")
 
 
 def places(options: argparse.Namespace) -> Places:
-    """The places that the options and, under systemd, the environment name."""
-    root = (options.root or Path("/")).absolute()
-    state = options.state.absolute() if options.state else root / "var/lib" / NAME
-    config = options.config.absolute() if options.config else root / "etc" / NAME
-    # A plain user has no /run of their own: the socket is where the state is.
-    runtime = state if options.state else root / "run" / NAME
-    return Places(root, config, state, runtime)
+    """The places that the options name."""
+    return places_of(options.root, options.config, options.state)
 
 
 def complain(problems: Iterable[Problem], form: str = "text") -> None:
     """Print problems: text to standard error, JSON to standard output."""
     if form == "json":
         print_json({"problems": [problem_as_json(problem) for problem in problems]})
-    else:
-        print(problems_as_text(problems, colour=colourful(sys.stderr)), file=sys.stderr)
+    elif text := problems_as_text(problems, colour=colourful(sys.stderr)):
+        print(text, file=sys.stderr)
 
 
 def print_json(value: Any) -> None:

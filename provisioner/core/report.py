@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from provisioner.core.problem import Problem
+from provisioner.core.problem import Place, Problem
 
 _BOLD, _RED, _YELLOW, _DIM, _END = "\033[1m", "\033[31m", "\033[33m", "\033[2m", "\033[0m"
 
@@ -20,6 +20,12 @@ def problem_as_json(problem: Problem) -> dict[str, Any]:
     place = problem.where
     lines = {"line": place.line, "column": place.column} if place.line else {}
     return {"where": place.subject, **lines, "what": problem.what, "fix": problem.fix, "remark": problem.remark}
+
+
+def problem_from_json(value: Mapping[str, Any]) -> Problem:
+    """The problem that ``problem_as_json`` gave."""
+    place = Place(value["where"], value.get("line", 0), value.get("column", 0))
+    return Problem(place, value["what"], value["fix"], value["remark"])
 
 
 def printable(text: str) -> str:

@@ -1,0 +1,85 @@
+"""The status of the service and its agents, for people. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from provisioner.core.report import printable
+
+_GREEN, _YELLOW, _RED, _DIM, _END = "\033[32m", "\033[33m", "\033[31m", "\033[2m", "\033[0m"
+_MARKS = {"good": ("●", _GREEN), "odd": ("●", _YELLOW), "bad": ("✗", _RED)}
+
+
+def status_as_text(status: Mapping[str, Any], *, now: float, colour: bool = False) -> str:
+    """What ``Workstation.status`` gives, as lines. ``now`` is Unix seconds."""
+    return "\n".join(_Lines(now, colour).all(status))
+
+
+class _Lines:
+    def __init__(self, now: float, colour: bool) -> None:
+        self._now = now
+        self._colour = colour
+
+    def all(self, status: Mapping[str, Any]) -> Iterator[str]:
+        yield from self._configuration(status["configuration"])
+        for agent in status["agents"]:
+            yield ""
+            yield from self._agent(agent)
+        if not status["agents"]:
+            yield "no agent works at this workstation"
+
+    def _configuration(self, configuration: Mapping[str, Any]) -> Iterator[str]:
+        since = self._when(configuration["loaded_at"])
+        if configuration["refused_at"]:
+            yield self._marked("bad", f"the configuration on disk is refused {self._when(configuration['refused_at'])}")
+            yield f"  the one of {since} stays in force"
+        else:
+            yield self._marked("good", f"configuration in force {since}")
+        yield from self._problems(configuration["problems"])
+
+    def _agent(self, agent: Mapping[str, Any]) -> Iterator[str]:
+        login, proof = agent["login"], agent["proof"]
+        mark = {"logged in": "odd" if "cause" in login else "good", "waiting": "odd", "trouble": "odd"}
+        yield self._marked(mark.get(login["state"], "bad"), f"{agent['agent']}: {', '.join(self._login(login))}")
+        if proof:
+            yield self._dim(f"  {proof}")
+        yield from self._problems(agent["problems"])
+        for target in agent["targets"]:
+            yield from self._target(target)
+
+    def _login(self, login: Mapping[str, Any]) -> Iterator[str]:
+        when = f" {self._when(login['at'])}" if login.get("at") else ""
+        yield login["state"] + when
+        if login.get("cause"):
+            yield login["cause"]
+        if login.get("next_at"):
+            yield f"next try in {max(0, round(login['next_at'] - self._now))} s"
+        elif login["state"] == "refused":
+            yield "not tried again before its settings change, or `provisioner refresh`"
+
+    def _target(self, target: Mapping[str, Any]) -> Iterator[str]:
+        grave = any(not problem["remark"] for problem in target["problems"])
+        yield "  " + self._marked(
+            "bad" if grave else "good", f"{target['target']}: {target['state']}  {target['folder']}"
+        )
+        yield from (f"  {line}" for line in self._problems(target["problems"]))
+
+    def _problems(self, problems: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+        for problem in problems:
+            where = problem["where"] + (f":{problem['line']}:{problem['column']}" if "line" in problem else "")
+            fix = f" ({problem['fix']})" if problem["fix"] else ""
+            line = printable(f"  {where}: {problem['what']}{fix}")
+            yield self._dim(line) if problem["remark"] else line
+
+    def _when(self, at: float) -> str:
+        today = time.localtime(at)[:3] == time.localtime(self._now)[:3]
+        return "since " + time.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+    def _marked(self, kind: str, text: str) -> str:
+        mark, colour = _MARKS[kind]
+        return f"{colour}{mark}{_END} {printable(text)}" if self._colour else f"{mark} {printable(text)}"
+
+    def _dim(self, text: str) -> str:
+        return f"{_DIM}{text}{_END}" if self._colour else text

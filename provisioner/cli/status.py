@@ -1,0 +1,42 @@
+"""Say how the running service and its agents are: logins, files, and what is wrong since when."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from provisioner.cli.ask import NotRunning, ask
+from provisioner.cli.common import (
+    DONE,
+    NOT_ALL,
+    NOT_RUNNING,
+    add_format,
+    add_places,
+    colourful,
+    complain,
+    places,
+    print_json,
+)
+from provisioner.cli.show import status_as_text
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``status``."""
+    add_places(parser)
+    add_format(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the status; gives the exit code: 4 when an agent is not served, or the configuration on disk is refused."""
+    try:
+        status = ask(places(options).socket, {"verb": "status"}, seconds=20.0)
+    except NotRunning as error:
+        complain(error.problems, options.format)
+        return NOT_RUNNING
+    status.pop("problems")
+    if options.format == "json":
+        print_json(status)
+    else:
+        print(status_as_text(status, now=time.time(), colour=colourful(sys.stdout)))
+    return DONE if status["everybody_served"] and not status["configuration"]["refused_at"] else NOT_ALL

@@ -1,0 +1,188 @@
+"""The service: start, wait for a reason, act, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.core.report import problem_as_json
+from provisioner.core.settings import WatchPolicy
+from provisioner.core.settle import Burst, due
+from provisioner.edge.api import control_socket
+from provisioner.edge.service import ServiceManager
+from provisioner.edge.watch import Watch
+from provisioner.opening import Here, open_bench
+from provisioner.places import Places
+from provisioner.waiting import first_of
+from provisioner.workstation import Workstation
+
+log = logging.getLogger(__name__)
+
+
+class NoConfiguration(ProvisionerError):
+    """There is nothing to begin with."""
+
+
+async def serve(places: Places, here: Here, manager: ServiceManager) -> None:
+    """Serve this workstation until SIGTERM or SIGINT.
+
+    Raises ProvisionerError when it cannot begin: no usable configuration or state. Any other exception is a bug and
+    ends the process.
+    """
+    refused: ProvisionerError | None = None
+    with open_bench(places, here.workstation) as bench:
+        for remark in bench.store.remarks:
+            log.warning("%s", remark)
+        async with asyncio.TaskGroup() as group:
+            workstation = Workstation(bench, here.chances, group.create_task)
+            try:
+                await _begin(workstation, places, manager)
+            except ProvisionerError as error:
+                refused = error
+            await workstation.stop()
+    if refused:
+        raise refused
+
+
+async def _begin(workstation: Workstation, places: Places, manager: ServiceManager) -> None:
+    problems = await workstation.reload()
+    if problems:
+        raise NoConfiguration(problems)
+    daemon = _Daemon(workstation, places.config, manager)
+    async with control_socket(_reachable(places.socket), daemon.answer):
+        await daemon.run()
+
+
+class _Daemon:
+    def __init__(self, workstation: Workstation, config: Path, manager: ServiceManager) -> None:
+        self._workstation = workstation
+        self._manager = manager
+        self._loop = asyncio.get_running_loop()
+        self._watch = Watch(config, self._changed)
+        self._burst: Burst | None = None
+        self._wake = asyncio.Event()
+        self._ending = asyncio.Event()
+        self._asked = False
+
+    @property
+    def _policy(self) -> WatchPolicy:
+        return self._workstation.site.settings.watch
+
+    async def run(self) -> None:
+        """Everything between the first reload and the stop."""
+        self._loop.add_signal_handler(signal.SIGHUP, self._reload_asked)
+        for stop in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(stop, self._ending.set)
+        self._watch.follow(self._policy.method, self._policy.poll_every)
+        # What changed between the first reading and the watch is found now.
+        self._changed()
+        self._manager.ready(self._workstation.summary())
+        log.info("serving: %s", self._workstation.summary())
+        try:
+            await self._until_stop()
+        finally:
+            self._manager.stopping()
+            self._watch.stop()
+
+    async def _until_stop(self) -> None:
+        ending = asyncio.ensure_future(self._ending.wait())
+        work = [ending, *map(asyncio.ensure_future, (self._follow(), self._check(), self._report()))]
+        done, pending = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        for task in done:
+            task.result()  # a bug in one of them ends the process
+
+    async def answer(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the command line asks over the control socket."""
+        match question:
+            case {"verb": "status"}:
+                return {"problems": [], **self._workstation.status()}
+            case {"verb": "reload", "wait": False}:
+                self._reload_asked()
+                return _answered([])
+            case {"verb": "reload", "force": bool(force)}:
+                return _answered(await self._reload(force=force))
+            case {"verb": "refresh", "agent": str(agent)}:
+                return _answered(await self._workstation.refresh(agent))
+            case {"verb": "log-off", "agent": str(agent)}:
+                return _answered(await self._workstation.log_off(agent))
+        what = "the service does not understand this question"
+        return _answered([Problem(Place("control socket"), what, "restart it: it may be older than the command")])
+
+    def _changed(self) -> None:
+        now = self._loop.time()
+        self._burst = self._burst.went_on(now) if self._burst else Burst(now, now)
+        self._wake.set()
+
+    def _reload_asked(self) -> None:
+        self._asked = True
+        self._wake.set()
+
+    async def _follow(self) -> None:
+        """Reload when the files have settled, or at once when somebody asks."""
+        while True:
+            if self._asked:
+                self._asked = False
+                await self._reload(force=False)
+            pause = self._pause()
+            if pause is not None and pause <= 0:
+                await self._read_again()
+                continue
+            await first_of(self._wake, pause)
+            self._wake.clear()
+
+    def _pause(self) -> float | None:
+        """Seconds until the changes seen so far have settled; None when there are none."""
+        if self._burst is None:
+            return None
+        quiet, at_most = self._policy.settle, self._policy.settle_at_most
+        return due(self._burst, quiet=quiet, at_most=at_most) - self._loop.time()
+
+    async def _reload(self, *, force: bool) -> tuple[Problem, ...]:
+        self._manager.reloading()
+        problems = await self._read_again(force=force, asked=True)
+        self._manager.ready(self._workstation.summary())
+        return problems
+
+    async def _read_again(self, *, force: bool = False, asked: bool = False) -> tuple[Problem, ...]:
+        self._burst = None
+        problems = await self._workstation.reload(force=force, asked=asked)
+        self._watch.follow(self._policy.method, self._policy.poll_every)
+        return problems
+
+    async def _check(self) -> None:
+        """The slow look for what nobody told us of."""
+        while True:
+            await asyncio.sleep(self._policy.check_every)
+            await self._read_again()
+            await self._workstation.check()
+
+    async def _report(self) -> None:
+        """Tell the service manager that we live, and how things are when that changed."""
+        # Half of the watchdog's time, as sd_watchdog_enabled(3) recommends.
+        pause = self._manager.watchdog_seconds / 2 if self._manager.watchdog_seconds else None
+        told = ""
+        while True:
+            self._manager.alive()
+            summary = self._workstation.summary()
+            if summary != told:
+                self._manager.status(summary)
+            told = summary
+            await first_of(self._workstation.news, pause)
+            self._workstation.news.clear()
+
+
+def _answered(problems: tuple[Problem, ...] | list[Problem]) -> Mapping[str, Any]:
+    return {"problems": [problem_as_json(problem) for problem in problems]}
+
+
+def _reachable(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path

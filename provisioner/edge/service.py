@@ -1,0 +1,53 @@
+"""What the service manager is told (sd_notify(3)), and what the process owes it."""
+
+from __future__ import annotations
+
+import faulthandler
+import resource
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+
+
+class ServiceManager:
+    """systemd, or nobody: without NOTIFY_SOCKET nothing is sent. ``environment`` is that of the process."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._address = environment.get("NOTIFY_SOCKET", "")
+        microseconds = environment.get("WATCHDOG_USEC", "")
+        self.watchdog_seconds = int(microseconds) / 1e6 if self._address and microseconds.isdecimal() else None
+
+    def ready(self, status: str) -> None:
+        """The start or the reload is done."""
+        self._send("READY=1", f"STATUS={status}")
+
+    def reloading(self) -> None:
+        """A reload has begun."""
+        self._send("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+
+    def status(self, status: str) -> None:
+        """One line for ``systemctl status``."""
+        self._send(f"STATUS={status}")
+
+    def alive(self) -> None:
+        """The event loop turns."""
+        self._send("WATCHDOG=1")
+
+    def stopping(self) -> None:
+        """The stop has begun."""
+        self._send("STOPPING=1")
+
+    def _send(self, *lines: str) -> None:
+        if not self._address:
+            return
+        # A leading @ is an abstract address. A manager that is gone is no reason to stop serving agents.
+        address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
+            out.sendto("\n".join(lines).encode(), address)
+
+
+def guard_process() -> None:
+    """No core dumps, since they would hold secrets; a traceback when the watchdog ends a process that hangs."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    faulthandler.enable()

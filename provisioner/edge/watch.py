@@ -1,0 +1,167 @@
+"""Notices that something in the configuration may have changed. What changed is found by reading, not here.
+
+One recursive watch on the folder, however many agents. Only where the way to it or a file in it leads through symbolic
+links, or where it does not exist yet, the folders on the way are watched too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.observers.inotify import InotifyObserver
+from watchdog.observers.polling import PollingObserver
+
+log = logging.getLogger(__name__)
+# Not `opened` and `closed_no_write`: our own reading would wake us for ever.
+_CHANGES = frozenset({"created", "modified", "attrib", "deleted", "moved", "closed"})
+_MOST_LINKS = 40  # as the kernel follows, path_resolution(7)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A folder to watch: all below it, or with ``names`` only those entries in it. ``identity`` is (device, inode),
+    because a folder made anew needs a new watch."""
+
+    folder: str
+    names: frozenset[str] | None
+    identity: tuple[int, int]
+
+
+def watched(root: Path) -> frozenset[Watched]:
+    """All that has to be watched to see every change of what is read from ``root``."""
+    real = Path(os.path.realpath(root))
+    links = list(_links_below(str(real)))
+    entries = {*_way_to(root), *(entry for link in links for entry in _way_to(link))}
+    whole = {folder for folder in (real, *(Path(os.path.realpath(link)) for link in links)) if folder.is_dir()}
+    names: dict[Path, set[str]] = {}
+    for entry in entries:
+        if not any(entry.is_relative_to(folder) for folder in whole):
+            names.setdefault(entry.parent, set()).add(entry.name)
+    parts = [(folder, frozenset(those)) for folder, those in names.items()]
+    found = [_watched(folder, those) for folder, those in [*parts, *((folder, None) for folder in whole)]]
+    return frozenset(entry for entry in found if entry)
+
+
+class Watch:
+    """Calls ``changed``, in the event loop's thread, when something may have changed below ``root``."""
+
+    def __init__(self, root: Path, changed: Callable[[], None]) -> None:
+        self._root = root
+        self._changed = changed
+        self._loop = asyncio.get_running_loop()
+        self._observer: Any = None
+        self._settings: tuple[str, float] | None = None
+        self._active: dict[Watched, Any] = {}
+        self._stale: set[str] = set()
+
+    def follow(self, method: str, poll_every: float) -> None:
+        """Watch by ``inotify`` or by ``polling`` (every ``poll_every`` seconds), from now on.
+
+        Called again after each change, it follows folders that came, went or were replaced; where it does, ``changed``
+        is called, because something may have happened in them before.
+        """
+        if self._settings != (method, poll_every):
+            self.stop()
+            self._settings = method, poll_every
+            self._observer = PollingObserver(timeout=poll_every) if method == "polling" else InotifyObserver()
+            self._observer.start()
+        try:
+            self._replan()
+        except OSError as error:
+            if method == "polling":
+                raise
+            log.warning("inotify cannot be used (%s): polling instead; see fs.inotify in sysctl(8)", error.strerror)
+            self.follow("polling", poll_every)
+
+    def stop(self) -> None:
+        """Watch no more."""
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer.join()
+        self._observer, self._active, self._settings = None, {}, None
+
+    def _replan(self) -> None:
+        stale, self._stale = self._stale, set()
+        before, wanted = bool(self._active), watched(self._root)
+        for entry in [entry for entry in self._active if entry not in wanted or entry.folder in stale]:
+            with suppress(KeyError):
+                self._observer.unschedule(self._active.pop(entry))
+        for entry in wanted - self._active.keys():
+            # It may vanish between the look and the watch; the folder above tells when it comes back.
+            with suppress(FileNotFoundError, NotADirectoryError):
+                listener = _Listener(entry, self._tell)
+                self._active[entry] = self._observer.schedule(listener, entry.folder, recursive=entry.names is None)
+                if before:
+                    self._changed()
+
+    def _tell(self, gone: str | None) -> None:
+        """Called in the observer's thread; ``gone`` is a watched folder that was deleted."""
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._note, gone)
+
+    def _note(self, gone: str | None) -> None:
+        if gone:
+            self._stale.add(gone)
+        self._changed()
+
+
+class _Listener(FileSystemEventHandler):
+    def __init__(self, entry: Watched, tell: Callable[[str | None], None]) -> None:
+        self._entry = entry
+        self._tell = tell
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        paths = [os.fsdecode(path) for path in (event.src_path, getattr(event, "dest_path", "")) if path]
+        gone = event.event_type == "deleted" and self._entry.folder in paths
+        if event.event_type in _CHANGES and (gone or self._concerns(paths)):
+            self._tell(self._entry.folder if gone else None)
+
+    def _concerns(self, paths: list[str]) -> bool:
+        names = self._entry.names
+        return names is None or any(Path(path).name in names for path in paths)
+
+
+def _way_to(path: Path) -> Iterator[Path]:
+    """What decides where ``path`` leads: each link on the way, what is missing first, and the file that it ends at."""
+    todo, here, hops = list(path.absolute().parts[1:]), Path("/"), 0
+    while todo:
+        name = todo.pop(0)
+        here = here.parent if name == ".." else here / name
+        if here.is_symlink() and hops < _MOST_LINKS:
+            yield here
+            target = here.readlink()
+            here, hops = (Path("/") if target.is_absolute() else here.parent), hops + 1
+            todo = [part for part in target.parts if part != "/"] + todo
+        elif not here.exists():
+            yield here
+            return
+    if here.is_file():
+        yield here
+
+
+def _links_below(folder: str) -> Iterator[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    yield Path(entry.path)
+                elif entry.is_dir(follow_symlinks=False):
+                    yield from _links_below(entry.path)
+    except OSError:
+        return
+
+
+def _watched(folder: Path, names: frozenset[str] | None) -> Watched | None:
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return Watched(str(folder), names, (status.st_dev, status.st_ino)) if folder.is_dir() else None

@@ -1,0 +1,53 @@
+"""What `run` and `apply` have in common: the state locked and open, and a workstation made of it."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from provisioner.cycle import Cycle
+from provisioner.edge.catalog import shipped
+from provisioner.edge.credential import Credentials
+from provisioner.edge.people import own
+from provisioner.edge.store import Store, lock_state, open_store
+from provisioner.logins import Chances
+from provisioner.places import Places
+from provisioner.site import SiteReader, Surroundings
+from provisioner.workstation import Bench
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """This machine and the real world's clock and dice."""
+
+    workstation: str
+    chances: Chances
+
+
+def here(workstation: str | None = None) -> Here:
+    """This machine; ``workstation`` stands for its host name."""
+    return Here(workstation or socket.gethostname(), Chances(time.time, random.random))
+
+
+def reader_of(places: Places, workstation: str, store: Store) -> SiteReader:
+    """A reader of the configuration in ``places`` as it applies to ``workstation``."""
+    credentials = Credentials(os.environ, places.root)
+    around = Surroundings(places.root, workstation, credentials, store.key(), store.realms)
+    return SiteReader(places.config, [shipped(), places.site_templates], around)
+
+
+@contextmanager
+def open_bench(places: Places, workstation: str) -> Iterator[Bench]:
+    """Lock and open the state. Raises ProvisionerError when another process has it, or it cannot be used."""
+    with ExitStack() as stack:
+        stack.enter_context(lock_state(places.state))
+        store = open_store(places.state)
+        stack.callback(store.close)
+        worker = stack.enter_context(ThreadPoolExecutor(1, "worker"))
+        yield Bench(reader_of(places, workstation, store), store, Cycle(store, own()), worker)
