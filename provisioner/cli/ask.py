@@ -35,6 +35,8 @@ def ask(path: Path, question: Mapping[str, Any], seconds: float = 120.0) -> dict
         raise _not_running(path, "this user may not talk to the service", "use sudo") from None
     except TimeoutError:
         raise _not_running(path, f"the service did not answer within {seconds:g} s", "see its journal") from None
+    except (BrokenPipeError, ConnectionResetError):
+        received = b""
     except OSError:
         raise _not_running(path, "the service is not running", "`systemctl start softphone-provisioner`") from None
     if not received:

@@ -44,7 +44,7 @@ class _Conversations:
             if isinstance(question, dict):
                 writer.write(json.dumps(await self._answer(question)).encode() + b"\n")
                 await writer.drain()
-        except (ValueError, TimeoutError, ConnectionError):
+        except (ValueError, RecursionError, TimeoutError, ConnectionError):
             pass  # whoever asks nonsense, or is gone, gets no answer
         finally:
             writer.close()

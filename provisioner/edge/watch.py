@@ -61,6 +61,7 @@ class Watch:
         self._settings: tuple[str, float] | None = None
         self._active: dict[Watched, Any] = {}
         self._stale: set[str] = set()
+        self._cannot_inotify = False
 
     def follow(self, method: str, poll_every: float) -> None:
         """Watch by ``inotify`` or by ``polling`` (every ``poll_every`` seconds), from now on.
@@ -68,18 +69,23 @@ class Watch:
         Called again after each change, it follows folders that came, went or were replaced; where it does, ``changed``
         is called, because something may have happened in them before.
         """
-        if self._settings != (method, poll_every):
-            self.stop()
-            self._settings = method, poll_every
-            self._observer = PollingObserver(timeout=poll_every) if method == "polling" else InotifyObserver()
-            self._observer.start()
+        method = "polling" if self._cannot_inotify else method
         try:
+            self._observe(method, poll_every)
             self._replan()
         except OSError as error:
             if method == "polling":
                 raise
             log.warning("inotify cannot be used (%s): polling instead; see fs.inotify in sysctl(8)", error.strerror)
+            self._cannot_inotify = True
             self.follow("polling", poll_every)
+
+    def _observe(self, method: str, poll_every: float) -> None:
+        if self._settings != (method, poll_every):
+            self.stop()
+            self._observer = PollingObserver(timeout=poll_every) if method == "polling" else InotifyObserver()
+            self._observer.start()
+            self._settings = method, poll_every
 
     def stop(self) -> None:
         """Watch no more."""

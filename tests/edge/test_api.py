@@ -1,0 +1,107 @@
+"""The control socket: real sockets, good and bad questions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner.cli.ask import NotRunning, ask
+from provisioner.core.problem import ProvisionerError
+from provisioner.edge.api import control_socket
+
+
+async def echo(question: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"asked": dict(question)}
+
+
+async def test_a_question_gets_its_answer(tmp_path: Path):
+    async with control_socket(tmp_path / "s", echo):
+        answer = await asyncio.to_thread(ask, tmp_path / "s", {"verb": "status", "name": "Ñ"})
+    assert answer == {"asked": {"verb": "status", "name": "Ñ"}}
+
+
+async def test_only_the_owner_can_connect(tmp_path: Path):
+    async with control_socket(tmp_path / "s", echo):
+        assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o600
+
+
+async def test_the_socket_goes_with_the_service_and_one_left_behind_is_replaced(tmp_path: Path):
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(tmp_path / "s"))
+    async with control_socket(tmp_path / "s", echo):
+        assert await asyncio.to_thread(ask, tmp_path / "s", {}) == {"asked": {}}
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("question", [b"", b"nonsense\n", b"[1]\n", b"\xff\n", b"x" * 200_000, b"[" * 10_000 + b"\n"])
+async def test_nonsense_gets_no_answer_and_harms_nobody(tmp_path: Path, question: bytes):
+    async with control_socket(tmp_path / "s", echo):
+        reader, writer = await asyncio.open_unix_connection(str(tmp_path / "s"))
+        writer.write(question)
+        writer.write_eof()
+        try:
+            assert await reader.read() == b""
+        except ConnectionResetError:
+            pass
+        writer.close()
+        assert await asyncio.to_thread(ask, tmp_path / "s", {"still": "there"}) == {"asked": {"still": "there"}}
+
+
+async def test_somebody_who_says_nothing_stalls_nobody(tmp_path: Path):
+    async with control_socket(tmp_path / "s", echo):
+        silent = [await asyncio.open_unix_connection(str(tmp_path / "s")) for _ in range(50)]
+        assert await asyncio.to_thread(ask, tmp_path / "s", {}) == {"asked": {}}
+        for _, writer in silent:
+            writer.close()
+
+
+def test_no_service_is_said_with_its_cure(tmp_path: Path):
+    with pytest.raises(NotRunning) as caught:
+        ask(tmp_path / "s", {})
+    (problem,) = caught.value.problems
+    assert problem.what == "the service is not running"
+    assert "systemctl start" in problem.fix
+
+
+async def test_a_service_that_ends_in_the_middle_is_told(tmp_path: Path):
+    async def drop(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_unix_server(drop, tmp_path / "s"):
+        with pytest.raises(NotRunning, match="ended before it answered"):
+            await asyncio.to_thread(ask, tmp_path / "s", {})
+
+
+async def test_a_service_that_hangs_is_told(tmp_path: Path):
+    asked = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+        asked.set()
+
+    async with await asyncio.start_unix_server(hang, tmp_path / "s"):
+        with pytest.raises(NotRunning, match="did not answer within"):
+            await asyncio.to_thread(ask, tmp_path / "s", {}, 0.05)
+        await asked.wait()
+
+
+async def test_a_place_that_cannot_hold_a_socket_is_said(tmp_path: Path):
+    with pytest.raises(ProvisionerError, match="path is short"):
+        async with control_socket(tmp_path / ("long" * 40), echo):
+            pass
+
+
+async def test_answers_of_any_size_arrive_whole(tmp_path: Path):
+    async def much(_: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"much": "x" * 3_000_000}
+
+    async with control_socket(tmp_path / "s", much):
+        answer = await asyncio.to_thread(ask, tmp_path / "s", {})
+    assert len(json.dumps(answer)) > 3_000_000

@@ -1,0 +1,227 @@
+"""Every way in which people and programs change files is noticed, on a real disk by real inotify."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from provisioner.edge.watch import Watch, watched
+
+SECONDS = 10.0
+
+
+class Counter:
+    """Counts the calls and lets a test wait for the next one."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._event = asyncio.Event()
+
+    def __call__(self) -> None:
+        self.calls += 1
+        self._event.set()
+
+    async def next(self) -> None:
+        async with asyncio.timeout(SECONDS):
+            await self._event.wait()
+        self._event.clear()
+
+    async def settled(self, root: Path) -> None:
+        """Let everything that was done before be reported, by waiting for one change more."""
+        self._event.clear()
+        (root / "last").write_text("x")
+        await self.next()
+        (root / "last").unlink()
+        await asyncio.to_thread(lambda: None)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "etc" / "softphone-provisioner"
+    (root / "agents.d").mkdir(parents=True)
+    (root / "provisioner.yaml").write_text("a: 1\n")
+    (root / "agents.d" / "a.yaml").write_text("b: 1\n")
+    return root
+
+
+@asynccontextmanager
+async def watching(root: Path, method: str = "inotify") -> AsyncIterator[tuple[Watch, Counter]]:
+    counter = Counter()
+    watch = Watch(root, counter)
+    watch.follow(method, 0.05)
+    try:
+        yield watch, counter
+    finally:
+        watch.stop()
+
+
+def in_place(path: Path) -> None:
+    with path.open("r+") as file:
+        file.write("c: 3\n")
+
+
+def rename_over(path: Path) -> None:
+    beside = path.with_name(path.name + ".tmp")
+    beside.write_text("c: 3\n")
+    beside.rename(path)
+
+
+def rename_over_from_elsewhere(path: Path) -> None:
+    elsewhere = path.parents[3] / "new"
+    elsewhere.write_text("c: 3\n")
+    elsewhere.rename(path)
+
+
+def delete_and_create(path: Path) -> None:
+    path.unlink()
+    path.write_text("c: 3\n")
+
+
+def backup_and_create(path: Path) -> None:
+    path.rename(path.with_name(path.name + "~"))
+    path.write_text("c: 3\n")
+
+
+def symlink_swap(path: Path) -> None:
+    new = path.with_name("..new")
+    new.write_text("c: 3\n")
+    link = path.with_name("..link")
+    link.symlink_to(new.name)
+    link.rename(path)
+
+
+def only_the_mode(path: Path) -> None:
+    path.chmod(0o640)
+
+
+STYLES = [in_place, rename_over, rename_over_from_elsewhere, delete_and_create, backup_and_create, symlink_swap,
+          Path.unlink, only_the_mode]  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["inotify", "polling"])
+@pytest.mark.parametrize("name", ["provisioner.yaml", "agents.d/a.yaml"])
+@pytest.mark.parametrize("change", STYLES, ids=lambda change: change.__name__)
+async def test_every_way_to_save_is_noticed(folder: Path, change: Callable[[Path], None], name: str, method: str):
+    async with watching(folder, method) as (_, counter):
+        change(folder / name)
+        await counter.next()
+
+
+@pytest.mark.parametrize("method", ["inotify", "polling"])
+async def test_a_folder_that_appears_later_is_followed(folder: Path, method: str):
+    shutil.rmtree(folder.parent)
+    async with watching(folder, method) as (watch, counter):
+        folder.mkdir(parents=True)
+        await counter.next()
+        watch.follow(method, 0.05)
+        (folder / "provisioner.yaml").write_text("a: 2\n")
+        await counter.next()
+
+
+async def test_a_new_folder_below_is_followed(folder: Path):
+    async with watching(folder) as (_, counter):
+        (folder / "templates" / "acme").mkdir(parents=True)
+        await counter.settled(folder)
+        (folder / "templates" / "acme" / "manifest.yaml").write_text("x")
+        await counter.next()
+
+
+async def test_a_folder_that_is_deleted_and_made_anew_is_followed(folder: Path):
+    async with watching(folder) as (watch, counter):
+        for _ in range(3):
+            shutil.rmtree(folder)
+            await counter.next()
+            watch.follow("inotify", 0.05)
+            folder.mkdir()
+            await counter.next()
+            watch.follow("inotify", 0.05)
+            (folder / "provisioner.yaml").write_text("a: 2\n")
+            await counter.next()
+            await counter.settled(folder)
+
+
+async def test_a_link_to_the_folder_that_is_turned_elsewhere_is_followed(folder: Path, tmp_path: Path):
+    link, other = tmp_path / "link", tmp_path / "other"
+    shutil.copytree(folder, other)
+    link.symlink_to(folder)
+    async with watching(link) as (watch, counter):
+        new = tmp_path / "new"
+        new.symlink_to(other)
+        new.rename(link)
+        await counter.next()
+        watch.follow("inotify", 0.05)
+        await counter.settled(other)
+        (other / "provisioner.yaml").write_text("a: 9\n")
+        await counter.next()
+
+
+async def test_a_file_elsewhere_that_a_link_leads_to_is_watched(folder: Path, tmp_path: Path):
+    real = tmp_path / "checkout" / "agents.yaml"
+    real.parent.mkdir()
+    real.write_text("a: 1\n")
+    (folder / "agents.d" / "b.yaml").symlink_to(real)
+    async with watching(folder) as (_, counter):
+        rename_over(real)
+        await counter.next()
+
+
+async def test_a_folder_elsewhere_that_a_link_leads_to_is_watched(folder: Path, tmp_path: Path):
+    real = tmp_path / "checkout" / "acme"
+    real.mkdir(parents=True)
+    (folder / "templates").symlink_to(real.parent)
+    async with watching(folder) as (_, counter):
+        (real / "manifest.yaml").write_text("x")
+        await counter.next()
+
+
+async def test_reading_the_files_is_no_change(folder: Path):
+    async with watching(folder) as (_, counter):
+        await counter.settled(folder)
+        before = counter.calls
+        for _ in range(200):
+            (folder / "provisioner.yaml").read_text()
+            os.listdir(folder)
+        # Events come in order: had the readings been changes, they would be counted before this one.
+        await counter.settled(folder)
+        assert counter.calls - before < 50
+
+
+def test_one_watch_is_enough_for_a_folder_without_links(folder: Path):
+    (entry,) = watched(folder)
+    assert (entry.folder, entry.names) == (os.path.realpath(folder), None)
+
+
+POLLS = """
+import asyncio, logging, sys
+from pathlib import Path
+from provisioner.edge.watch import Watch
+
+async def main(root):
+    noticed = asyncio.Event()
+    watch = Watch(root, noticed.set)
+    watch.follow("inotify", 0.05)
+    (root / "provisioner.yaml").write_text("c: 3\\n")
+    async with asyncio.timeout(10):
+        await noticed.wait()
+    watch.stop()
+
+logging.basicConfig(format="%(message)s")
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+def test_where_inotify_cannot_be_used_it_polls_and_says_so(folder: Path):
+    # A user namespace has limits of its own, so nobody else's watches suffer.
+    none_left = 'echo 0 > /proc/sys/user/max_inotify_instances && exec "$@"'
+    command = ["unshare", "--user", "--map-root-user", "sh", "-c", none_left, "sh", sys.executable, "-c", POLLS, folder]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    assert "polling instead" in done.stderr
