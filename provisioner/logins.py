@@ -16,14 +16,15 @@ from functools import partial
 
 from provisioner.core.attempt import LOGGED_OFF, attempt_after, next_try
 from provisioner.core.peer import peer_from_row
-from provisioner.core.problem import Place, Problem
-from provisioner.core.reason import Identity
-from provisioner.core.reply import LoggedIn, NotThere, Outcome, Refused, Trouble
+from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.core.reply import LoggedIn, LoggedOff, NotThere, Outcome, Refused, Trouble
+from provisioner.core.secret import Secret
 from provisioner.core.session import Attempt, HeldSession
 from provisioner.core.settings import LoginPolicy, Platform
-from provisioner.edge.platform import LoggedOff, PlatformAddress, PlatformClient, open_platform
+from provisioner.edge.platform import PlatformAddress, PlatformClient, Stamp, open_platform, stamp
 from provisioner.edge.store import Store
 from provisioner.seat import Seat
+from provisioner.site import Served
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Logins:
         self._chance = chances.chance
         self._keep = keep
         self._logged_in = logged_in
-        self._clients: dict[PlatformAddress, PlatformClient] = {}
+        self._clients: dict[tuple[PlatformAddress, Stamp], PlatformClient] = {}
         self._open = AsyncExitStack()
         self._slots = asyncio.Semaphore(1)
         self._policy: LoginPolicy | None = None
@@ -71,16 +72,24 @@ class Logins:
         await self._open.aclose()
 
     def delay(self, seat: Seat) -> None:
-        """Let the first login of this seat wait a random part of the splay."""
-        if seat.attempt is None and not seat.holds:
-            seat.next_at = self._now() + self._chance() * self.policy.splay
+        """Let a login that is due wait a random part of the splay, so that workstations do not arrive together."""
+        if seat.next_at is not None:
+            seat.next_at = max(seat.next_at, self._now() + self._chance() * self.policy.splay)
 
     def resume(self, seat: Seat) -> None:
-        """Go on with the failures that a seat had before a restart, unless its settings changed since."""
-        if seat.attempt is not None and seat.attempt.password_mark != seat.identity.password_mark:
+        """Go on with the failures that a seat had before a restart or an edit, unless they were of other settings.
+
+        A password that cannot be read just now is no other setting: what was refused stays refused.
+        """
+        attempt, mark = seat.attempt, seat.identity.password_mark
+        if attempt is None:
+            return
+        if mark and attempt.password_mark != mark:
             seat.forget_failures()
-        elif seat.attempt is not None:
-            seat.next_at = next_try(seat.attempt, self.policy, chance=self._chance())
+            return
+        # A clock that was ahead then must not put the next try off for as long.
+        attempt = replace(attempt, at=min(attempt.at, self._now()))
+        seat.next_at = next_try(attempt, self.policy, chance=self._chance())
 
     async def keep_logged_in(self, seat: Seat) -> None:
         """Log the seat in as often as there is reason to; returns when there is nothing more to wait for."""
@@ -92,13 +101,34 @@ class Logins:
             pause = due - self._now()
             if pause > 0:
                 await _first_of(seat.changed, pause)
-                continue
-            async with self._slots:
-                if not seat.gone and self._due(seat) == due:
-                    await self._log_in(seat)
+            else:
+                await self._log_in(seat)
+
+    async def log_off(self, seat: Seat, *, stay_off: bool = False) -> Problem | None:
+        """End the session of ``seat``, if it has one; with ``stay_off`` nobody logs it in again before a refresh.
+
+        A login under way is awaited first. Gives the problem when the platform did not answer; the session is forgotten
+        all the same.
+        """
+        if stay_off:
+            seat.next_at = None  # a login that waits for its turn is not to begin
+        async with seat.busy:
+            session, seat.session = seat.session, None
+            if stay_off:
+                last = seat.last_attempt()
+                seat.attempt = replace(last, kind=LOGGED_OFF, at=self._now(), cause="by command", retry_after=0.0)
+                seat.next_at, seat.renew = None, False
+                seat.changed.set()
+                await self._remember(seat.login, partial(Store.put_attempt, attempt=seat.attempt))
+            return await self.end(session, seat.served.wanted.platform) if session else None
+
+    async def end(self, session: HeldSession, platform: Platform) -> Problem | None:
+        """Forget ``session`` and tell the platform where it was opened; gives the problem when that did not answer."""
+        async with self._slots:
+            return await self._end(session, platform)
 
     def _due(self, seat: Seat) -> float | None:
-        if not seat.identity.password_mark or seat.next_at is None:
+        if seat.served.secrets.password is None or seat.next_at is None:
             return None
         if seat.session is None or not seat.holds or seat.renew:
             return seat.next_at
@@ -106,75 +136,96 @@ class Logins:
         return max(seat.session.logged_in_at + every, seat.next_at) if every else None
 
     async def _log_in(self, seat: Seat) -> None:
-        served, identity = seat.served, seat.identity
-        if served.secrets.password is None:
-            return
-        client = await self._client(served.wanted.platform)
-        outcome = await client.log_in(identity.login, served.secrets.password)
-        await self._took(seat, identity, outcome)
+        """One login, if there still is reason for it when its turn comes, and what follows from it."""
+        async with seat.busy, self._slots:
+            due, password = self._due(seat), seat.served.secrets.password
+            if seat.gone or due is None or due > self._now() or password is None:
+                return
+            served, identity = seat.served, seat.identity
+            outcome = await self._ask(served.wanted.platform, identity.login, password)
+            await self._took(seat, served, outcome)
+        if identity != seat.identity:
+            return  # the settings changed meanwhile, and the next login is for the new ones
+        if isinstance(outcome, LoggedIn):
+            await self._logged_in(seat)
         seat.tried.set()
 
-    async def _took(self, seat: Seat, identity: Identity, outcome: Outcome) -> None:
+    async def _ask(self, platform: Platform, login: str, password: Secret) -> Outcome:
+        try:
+            client = await self._client(platform, platform.url)
+        except ProvisionerError as error:
+            return Trouble("; ".join(problem.what for problem in error.problems))
+        return await client.log_in(login, password)
+
+    async def _took(self, seat: Seat, served: Served, outcome: Outcome) -> None:
+        identity = served.wanted.identity
         match outcome:
             case LoggedIn(token=token, row=row):
                 mark = identity.password_mark
                 session = HeldSession(seat.login, identity.url, identity.login, row, token, mark, self._now())
-                seat.session, seat.renew = session, False
-                seat.forget_failures()
-                await self._keep(partial(_keep_session, session=session))
                 log.info("agent %s: logged in at %s", seat.login, identity.url)
-                await self._logged_in(seat)
-            case Refused() | Trouble() | NotThere() as failure:
-                await self._failed(seat, identity, failure)
+                await self._hold(seat, session, served.wanted.platform)
+            case Refused() | Trouble() | NotThere() as failure if identity == seat.identity:
+                await self._failed(seat, failure)
+            case _:
+                pass  # a failure with settings that are not in force any more says nothing about the new ones
 
-    async def _failed(self, seat: Seat, identity: Identity, failure: Refused | Trouble | NotThere) -> None:
-        if identity != seat.identity:
-            return  # the settings changed meanwhile: this says nothing about the new ones
-        retry_after = failure.retry_after if isinstance(failure, Trouble) else None
+    async def _hold(self, seat: Seat, session: HeldSession, platform: Platform) -> None:
+        if session.url != seat.identity.url:
+            await self._end(session, platform)  # nobody wants it any more
+            return
+        seat.session = session
+        if seat.holds:
+            seat.forget_failures()
+            seat.renew = False
+        await self._remember(seat.login, partial(_keep_session, session=session))
+
+    async def _failed(self, seat: Seat, failure: Refused | Trouble | NotThere) -> None:
         attempt = attempt_after(failure, seat.last_attempt(), self._now())
         seat.attempt = attempt
-        seat.next_at = next_try(attempt, self.policy, chance=self._chance(), retry_after=retry_after)
+        seat.next_at = next_try(attempt, self.policy, chance=self._chance())
         seat.renew = seat.renew and seat.next_at is not None
-        await self._keep(partial(Store.put_attempt, attempt=attempt))
+        await self._remember(seat.login, partial(Store.put_attempt, attempt=attempt))
         log.warning("agent %s: %s", seat.login, describe(attempt, seat.next_at, self._now()))
 
-    async def log_off(self, seat: Seat, *, stay_off: bool = False) -> Problem | None:
-        """End the session of ``seat``, if it has one; with ``stay_off`` nobody logs it in again before a refresh.
-
-        Gives the problem when the platform did not answer; the session is forgotten all the same.
-        """
-        session, seat.session = seat.session, None
-        if stay_off:
-            seat.attempt = replace(seat.last_attempt(), kind=LOGGED_OFF, at=self._now(), cause="by command")
-            seat.next_at = None
-            await self._keep(partial(Store.put_attempt, attempt=seat.attempt))
-        return await self.end(session, seat.served.wanted.platform) if session else None
-
-    async def end(self, session: HeldSession, platform: Platform) -> Problem | None:
-        """Forget ``session`` and tell the platform where it was opened; gives the problem when that did not answer."""
-        await self._keep(partial(Store.drop_session, agent=session.agent))
-        client = await self._client(platform, session.url)
+    async def _end(self, session: HeldSession, platform: Platform) -> Problem | None:
+        # Forgotten first: a session that was ended but is still remembered would keep the agent logged off.
+        await self._remember(session.agent, partial(Store.drop_session, agent=session.agent))
+        where = Place(f"agent {session.agent}")
         name = peer_from_row(json.loads(session.row.reveal())).name
-        outcome = await client.log_off(session.login, session.token, f"SIP/{name}")
+        try:
+            client = await self._client(platform, session.url)
+            outcome = await client.log_off(session.login, session.token, f"SIP/{name}")
+        except ProvisionerError as error:
+            outcome = Trouble("; ".join(problem.what for problem in error.problems))
         if isinstance(outcome, LoggedOff):
             log.info("agent %s: logged off", session.agent)
             return None
-        problem = Problem(Place(f"agent {session.agent}"), f"the log-off failed: {outcome.cause}", "see the platform")
+        problem = Problem(where, f"the log-off failed: {outcome.cause}", "the platform may still send calls")
         log.warning("%s", problem)
         return problem
 
-    async def _client(self, platform: Platform, url: str | None = None) -> PlatformClient:
-        address = PlatformAddress(url or platform.url, platform.ca_file, platform.connect_timeout, platform.timeout)
-        if address not in self._clients:
-            self._clients[address] = await self._open.enter_async_context(open_platform(address))
-        return self._clients[address]
+    async def _remember(self, agent: str, change: Callable[[Store], None]) -> None:
+        """Write to the state; when the disk does not take it, the daemon goes on with what it holds in memory."""
+        try:
+            await self._keep(change)
+        except ProvisionerError as error:
+            log.error("agent %s: what became of the login is not kept across a restart: %s", agent, error)
+
+    async def _client(self, platform: Platform, url: str) -> PlatformClient:
+        address = PlatformAddress(url, platform.ca_file, platform.connect_timeout, platform.timeout)
+        # With a new CA file a new client, without a restart.
+        key = address, stamp(address.ca_file)
+        if key not in self._clients:
+            self._clients[key] = await self._open.enter_async_context(open_platform(address))
+        return self._clients[key]
 
 
 def describe(attempt: Attempt, next_at: float | None, now: float) -> str:
     """A failed login in one sentence, with what happens next."""
     if next_at is None:
         return f"login {attempt.kind}: {attempt.cause}; not tried again before its settings change"
-    return f"login: {attempt.kind}: {attempt.cause}; next try in {max(0.0, next_at - now):.0f} s"
+    return f"login {attempt.kind}: {attempt.cause}; next try in {max(0.0, next_at - now):.0f} s"
 
 
 def _keep_session(store: Store, session: HeldSession) -> None:

@@ -20,8 +20,9 @@ class Seat:
     """State of one agent.
 
     ``next_at`` is the Unix time of the next login, None when there is to be none; ``renew`` asks for one although there
-    is a session. ``changed`` wakes the login task, ``tried`` is set after each login that was tried. ``rendered`` is
-    what the files were made from last. ``gone`` says that this agent is served no longer.
+    is a session. ``changed`` wakes the login task, ``tried`` is set after each login that was tried, ``busy`` is held
+    by whoever logs in or off. ``rendered`` is what the files were made from last. ``gone`` says that this agent is
+    served no longer.
     """
 
     served: Served
@@ -33,6 +34,7 @@ class Seat:
     reloads: dict[str, Problem] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     tried: asyncio.Event = field(default_factory=asyncio.Event)
+    busy: asyncio.Lock = field(default_factory=asyncio.Lock)
     task: asyncio.Task[None] | None = None
     renew: bool = False
     gone: bool = False

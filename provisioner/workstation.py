@@ -199,7 +199,7 @@ class Workstation:
         if seat.session and seat.session.url != served.wanted.identity.url:
             await self._logins.log_off(seat)
         if old.wanted.identity != served.wanted.identity:
-            seat.forget_failures()
+            self._logins.resume(seat)
         held = identity_of(seat.session) if seat.session else None
         why = reason(held, seat.rendered.wanted if seat.rendered else None, served.wanted)
         # Its own task knows whether there is anything to do: a login now, later, or none.

@@ -14,28 +14,28 @@ FINAL = frozenset({REFUSED, LOGGED_OFF})
 
 def attempt_after(outcome: Refused | Trouble | NotThere, last: Attempt, now: float) -> Attempt:
     """The failed attempt to remember; ``last`` is the one before (its count goes on), ``now`` Unix seconds."""
+    retry_after = 0.0
     match outcome:
         case Refused(cause=cause):
             kind = REFUSED
         case Trouble(cause=cause):
-            kind = TROUBLE
+            kind, retry_after = TROUBLE, outcome.retry_after or 0.0
         case NotThere(cause=cause):
             kind = NOT_THERE
-    return Attempt(last.agent, last.password_mark, now, kind, cause, last.count + 1)
+    return Attempt(last.agent, last.password_mark, now, kind, cause, last.count + 1, retry_after)
 
 
-def next_try(
-    attempt: Attempt | None, policy: LoginPolicy, *, chance: float, retry_after: float | None = None
-) -> float | None:
+def next_try(attempt: Attempt | None, policy: LoginPolicy, *, chance: float) -> float | None:
     """Unix time of the next login; None when there is to be none before the settings change or somebody asks.
 
-    ``chance`` is a random number from 0 to 1, ``retry_after`` what the platform asked for, in seconds.
+    ``chance`` is a random number from 0 to 1.
     """
     if attempt is None:
         return 0.0
     if attempt.kind in FINAL:
         return None
-    # An instance without that resource will not grow one in seconds.
-    count = 64 if attempt.kind == NOT_THERE else attempt.count
+    if attempt.kind == NOT_THERE:
+        # An instance without that resource will not grow one in seconds.
+        return attempt.at + policy.longest_retry * (1.0 + chance) / 2.0
     first, longest = policy.first_retry, policy.longest_retry
-    return attempt.at + wait(count, first=first, longest=longest, chance=chance, retry_after=retry_after)
+    return attempt.at + wait(attempt.count, first=first, longest=longest, chance=chance, least=attempt.retry_after)

@@ -45,7 +45,7 @@ def audio(codecs: Iterable[str]) -> tuple[str, ...]:
 
 
 def _items(text: str) -> Iterator[str]:
-    for piece in re.findall(r"\([^)]*\)|[^;,|&\s()]+", text):
+    for piece in re.findall(r"\([^()]*\)|[^;,|&\s()]+", text):
         if piece.startswith("("):
             yield "!all"
             yield from _items(piece[1:-1])
@@ -54,16 +54,14 @@ def _items(text: str) -> Iterator[str]:
 
 
 def _apply(item: str, chosen: list[str], unknown: list[str], *, wanted: bool) -> None:
-    if item.startswith("!"):
-        return _apply(item[1:], chosen, unknown, wanted=not wanted)
-    name, colon, milliseconds = item.lower().partition(":")
+    wanted = wanted is not item.startswith("!")
+    name, colon, milliseconds = item.lower().removeprefix("!").partition(":")
     name = _ALIASES.get(name, name)
     if (name not in NAMES and name != "all") or (colon and not re.fullmatch("[0-9]+", milliseconds)):
         unknown.append(item)
-        return None
+        return
     for one in NAMES if name == "all" else (name,):
         if wanted and one not in chosen:
             chosen.append(one)
         elif not wanted and one in chosen:
             chosen.remove(one)
-    return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from provisioner.core.account import Account, Credential, DtmfMode, Proof, Transport, Turn
 from provisioner.core.codec import audio, evaluate
-from provisioner.core.peer import Peer
+from provisioner.core.peer import Peer, caller
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.realm import ASTERISK, credential_of
 from provisioner.core.schema_words import HOST
@@ -35,12 +35,17 @@ def dtmf_mode(word: str) -> DtmfMode | None:
 def transport_list(text: str) -> tuple[tuple[Transport, ...], tuple[str, ...]]:
     """The transports of a peer in order, and the words that are none. An empty list is Asterisk's default, udp.
 
-    chan_sip.c build_peer, transport: a comma list, without regard to case.
+    chan_sip.c build_peer, transport: a comma list, matched by the first letters, without regard to case.
     """
-    words = [word.lower() for word in re.split(r"[,;|&\s]+", text) if word]
-    known = tuple(dict.fromkeys(Transport(word) for word in words if word in set(Transport)))
-    unknown = tuple(word for word in words if word not in set(Transport))
-    return known or ((Transport.UDP,) if not words else ()), unknown
+    found = [(word, _transport(word.lower())) for word in re.split(r"[,;|&\s]+", text) if word]
+    known = tuple(dict.fromkeys(transport for _, transport in found if transport))
+    unknown = tuple(word for word, transport in found if not transport)
+    return known if found else (Transport.UDP,), unknown
+
+
+def _transport(word: str) -> Transport | None:
+    longest_first = (Transport.WSS, Transport.UDP, Transport.TCP, Transport.TLS, Transport.WS)
+    return next((transport for transport in longest_first if word.startswith(transport)), None)
 
 
 def is_true(word: str) -> bool:
@@ -115,8 +120,7 @@ class _Derivation:
         return account, tuple(self._found)
 
     def _domain(self) -> str:
-        given = self._peer.host.strip()
-        told = "" if given.lower() == "dynamic" else given
+        told = "" if self._peer.host.lower() == "dynamic" else self._peer.host
         domain = self._over.domain or self._platform.domain or told or self._platform.host
         if not re.fullmatch(HOST, domain):
             self._wrong("the platform's `host` is not a host name", "set `platform: {domain: …}`")
@@ -143,7 +147,7 @@ class _Derivation:
             if not allowed:
                 self._wrong("the platform names no transport that exists", "set `account: {transport: …}`")
             return allowed
-        if chosen not in allowed and not (self._over.server or self._over.outbound_proxy):
+        if allowed and chosen not in allowed and not (self._over.server or self._over.outbound_proxy):
             names = ", ".join(allowed)
             what = (
                 f"`transport: {chosen}` is set, but the platform allows this agent only {names} and answers others 403"
@@ -190,14 +194,8 @@ class _Derivation:
 
 
 def display_name(peer: Peer) -> str:
-    """``fullname``, else the name in ``callerid``, else ``accountcode``, else the SIP user name.
-
-    Forms of ``callerid``: ``"Name" <num>``, ``Name <num>``, a bare number or name (main/callerid.c,
-    ast_callerid_parse).
-    """
-    caller = re.sub(r"<[^<>]*>?\s*$", "", peer.callerid).strip().strip('"').strip()
-    bare_number = re.fullmatch(r"[0-9*#+]*", caller)
-    return peer.fullname.strip() or ("" if bare_number else caller) or peer.accountcode.strip() or peer.name
+    """``fullname``, else the name in ``callerid``, else ``accountcode``, else the SIP user name."""
+    return peer.fullname or caller(peer.callerid)[0] or peer.accountcode or peer.name
 
 
 def _quoted(word: str) -> str:

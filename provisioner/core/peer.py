@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,19 +11,20 @@ from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.secret import Secret
 
 NOTHING = Secret("")
-_SECRETS = ("md5secret", "secret")
+_SECRETS = ("md5secret", "secret", "token")
 _TEXTS = (
     "host", "type", "accountcode", "callerid", "dtmfmode", "disallow", "allow", "transport", "encryption",
     "defaultuser", "fullname", "language", "context", "mailbox", "outboundproxy", "port", "nat", "qualify",
 )  # fmt: skip
 _HA1 = re.compile("[0-9a-fA-F]{32}")
+_IN_HEADER = re.compile("[!-~]+")
 _TOKEN = re.compile(r".+:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The row, every value as text, ``""`` where it says nothing. ``md5secret`` is empty or a lower-case HA1;
-    ``extra`` are the keys that are not chan_sip's or not ours."""
+    """The row, every value as text without blanks around it, ``""`` where it says nothing. ``md5secret`` is empty or a
+    lower-case HA1; ``extra`` are the keys that are not chan_sip's or not ours, the token aside."""
 
     name: str
     md5secret: Secret = NOTHING
@@ -53,6 +53,9 @@ class Peer:
 def peer_from_row(row: Mapping[str, object]) -> Peer:
     """The peer in the platform's answer, lenient about types: numbers and booleans become text.
 
+    ``^3B``, as databases write a semicolon, is left as it came: whether the platform decodes it is not known, and in a
+    password a wrong guess would be worse than none.
+
     Raises ProvisionerError when it names nobody: no ``name``, no ``defaultuser``, no number in ``callerid``.
     """
     texts = {str(key): as_text(value) for key, value in row.items()}
@@ -60,13 +63,14 @@ def peer_from_row(row: Mapping[str, object]) -> Peer:
     if not name:
         fix = "ask the platform's administrator to look at the agent's phone"
         raise ProvisionerError(Problem(Place("the platform's answer"), "it names no SIP user", fix))
-    hashed = texts.get("md5secret", "").strip()
-    known = {key: texts[key] for key in _TEXTS if key in texts}
+    hashed, secret = texts.get("md5secret", "").strip(), texts.get("secret", "")
+    known = {key: texts[key].strip() for key in _TEXTS if key in texts}
     extra = {key: value for key, value in texts.items() if key not in (*_TEXTS, *_SECRETS, "name")}
     return Peer(
         name=name,
         md5secret=Secret(hashed.lower() if _HA1.fullmatch(hashed) else ""),
-        secret=Secret(texts.get("secret", "")),
+        # MySQL's driver makes a single blank of an empty column; blanks in a password are its own.
+        secret=Secret(secret if secret.strip() else ""),
         **known,
         extra=extra,
     )
@@ -75,11 +79,11 @@ def peer_from_row(row: Mapping[str, object]) -> Peer:
 def token_of(row: Mapping[str, object]) -> Secret:
     """The API token: ``token``, or, from platforms before that field, ``md5secret`` where it holds the token instead.
 
-    A token decodes to ``user:uuid``; it is kept as it came, padding included.
+    A token decodes to ``user:uuid``; it is kept as it came, padding included. One that a header cannot carry is none.
     """
     token = as_text(row.get("token")).strip()
     if token:
-        return Secret(token)
+        return Secret(token if _IN_HEADER.fullmatch(token) else "")
     hashed = as_text(row.get("md5secret")).strip()
     return Secret(hashed if not _HA1.fullmatch(hashed) and _is_token(hashed) else "")
 
@@ -100,14 +104,27 @@ def as_text(value: object) -> str:
     return ""
 
 
+def caller(callerid: str) -> tuple[str, str]:
+    """Name and number in ``"Name" <num>``, ``Name <num>``, a bare number or a bare name; ``""`` for what is not there.
+
+    Quotes and the closing bracket are optional (main/callerid.c, ast_callerid_parse).
+    """
+    text = callerid.strip()
+    head, bracket, tail = text.rpartition("<")
+    if bracket:
+        return head.strip().strip('"').strip(), tail.strip().removesuffix(">").strip()
+    text = text.strip('"').strip()
+    return ("", text) if re.fullmatch("[0-9*#+]*", text) else (text, "")
+
+
 def _is_token(text: str) -> bool:
     try:
         decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError, ValueError):
+    except ValueError:
         return False
     return _TOKEN.fullmatch(decoded) is not None
 
 
 def _number(callerid: str) -> str:
-    found = re.search(r"<\s*([0-9]+)\s*>?\s*$", callerid) or re.fullmatch(r"\s*([0-9]+)\s*", callerid)
-    return found[1] if found else ""
+    number = caller(callerid)[1]
+    return number if re.fullmatch("[0-9]+", number) else ""

@@ -14,7 +14,8 @@ ASTERISK = "asterisk"
 
 def ha1(user: str, realm: str, password: str) -> str:
     """MD5(user:realm:password) in lower-case hex (RFC 2617 section 3.2.2.2)."""
-    return hashlib.md5(f"{user}:{realm}:{password}".encode(), usedforsecurity=False).hexdigest()
+    text = f"{user}:{realm}:{password}"
+    return hashlib.md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
 
 
 def prove(user: str, hashed: Secret, passwords: Iterable[Secret], realms: Iterable[str]) -> tuple[str, Secret] | None:

@@ -69,10 +69,10 @@ def _rendered(wanted: Wanted) -> object:
     return platform, agent, dict(wanted.targets), wanted.identity.password_mark
 
 
-def wait(count: int, *, first: float, longest: float, chance: float, retry_after: float | None = None) -> float:
+def wait(count: int, *, first: float, longest: float, chance: float, least: float = 0.0) -> float:
     """Seconds to wait after the ``count``-th failure in a row (from 1): exponential with full jitter.
 
-    ``chance`` is a random number from 0 to 1. What the platform asked for with Retry-After is never undercut.
+    ``first`` and ``longest`` bound the growth, ``chance`` is a random number from 0 to 1. ``least`` is what the platform
+    asked for with Retry-After; the jitter comes on top of it, or else everybody who was told the same comes back together.
     """
-    upper = min(longest, first * 2.0 ** min(count - 1, 60))
-    return max(retry_after or 0.0, chance * upper)
+    return least + chance * min(longest, first * 2.0 ** min(count - 1, 60))

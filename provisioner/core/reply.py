@@ -18,7 +18,8 @@ from provisioner.core.peer import Peer, peer_from_row, token_of
 from provisioner.core.problem import ProvisionerError
 from provisioner.core.secret import Secret
 
-LONGEST_RETRY_AFTER = 24 * 3600.0
+LONGEST_RETRY_AFTER = 24 * 3600.0  # seconds
+_ERROR = "the platform says that it has an error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,11 @@ class NotThere:
     cause: str
 
 
+@dataclass(frozen=True, slots=True)
+class LoggedOff:
+    """The session is ended."""
+
+
 Outcome = LoggedIn | Refused | Trouble | NotThere
 
 
@@ -68,7 +74,7 @@ class Reply:
 
 def read_reply(reply: Reply) -> Outcome:
     """What a login's response means. Never raises, and no cause holds a part of the body."""
-    text = reply.body.decode("utf-8", "replace").lstrip("\ufeff").strip().strip("\x00")
+    text = _text(reply.body)
     wait = retry_seconds(reply.retry_after, reply.at)
     if reply.status in (404, 405, 410):
         return NotThere(f"the platform has no agent login at this address (HTTP {reply.status})")
@@ -82,17 +88,29 @@ def read_reply(reply: Reply) -> Outcome:
         return Refused(f"the platform refuses the user name or password (HTTP {reply.status})")
     if _is_html(text, reply.content_type):
         return NotThere("a web page answers instead of the platform's login: is this the right URL?")
-    value = _json(text)
-    if isinstance(value, str):
-        value = _json(value.strip()) if value.strip()[:1] in ("{", "[") else value
-    return _from_value(text, value, wait) if reply.status < 400 else Trouble(f"unexpected HTTP {reply.status}", wait)
+    outcome = _from_value(text, _unwrapped(text), wait)
+    if reply.status >= 400 and not isinstance(outcome, Refused):
+        return Trouble(f"unexpected HTTP {reply.status}", wait)
+    return outcome
+
+
+def read_log_off(reply: Reply) -> LoggedOff | Refused | Trouble | NotThere:
+    """What a log-off's response means. What success looks like is not documented: any 2xx that is none of the known
+    failures is taken for it."""
+    outcome = read_reply(reply)
+    if isinstance(outcome, Refused):
+        return Refused(f"the platform does not know this session any more (HTTP {reply.status})")
+    known_failure = isinstance(outcome, NotThere) or (isinstance(outcome, Trouble) and outcome.cause == _ERROR)
+    if 200 <= reply.status < 300 and not known_failure:
+        return LoggedOff()
+    return outcome if isinstance(outcome, Trouble | NotThere) else Trouble(f"unexpected HTTP {reply.status}")
 
 
 def retry_seconds(header: str | None, now: float) -> float | None:
     """Retry-After (RFC 9110 section 10.2.3) in seconds from ``now``, at most a day; None when there is none."""
     if not header:
         return None
-    if re.fullmatch("[0-9]{1,9}", header.strip()):
+    if re.fullmatch("[0-9]+", header.strip()):
         return min(float(header), LONGEST_RETRY_AFTER)
     try:
         date = parsedate_to_datetime(header)
@@ -103,22 +121,23 @@ def retry_seconds(header: str | None, now: float) -> float | None:
 
 
 def _from_value(text: str, value: Any, wait: float | None) -> Outcome:
-    if isinstance(value, list):
-        value = next((item for item in value if isinstance(item, dict)), value)
-    if isinstance(value, dict):
-        return _from_row(value)
-    if value in (0, "0") and not isinstance(value, bool):
-        return Refused("the platform refuses the user name or password")
-    word = value if isinstance(value, str) else text
-    if word.strip().strip('"').lower() == "error":
-        return Trouble("the platform says that it has an error", wait)
+    match value:
+        case list():
+            row = next((item for item in value if isinstance(item, dict)), None)
+            return _from_row(row) if row is not None else Trouble("the platform's answer is no login", wait)
+        case dict():
+            return _from_row(value)
+        case int() | float() if value == 0 and not isinstance(value, bool):
+            return Refused("the platform refuses the user name or password")
+        case str() if value.strip('"').lower() == "error":
+            return Trouble(_ERROR, wait)
     return Trouble("the platform's answer is empty" if not text else "the platform's answer is no login", wait)
 
 
 def _from_row(row: Mapping[str, object]) -> Outcome:
     try:
         peer = peer_from_row(row)
-        kept = json.dumps(row, allow_nan=False, separators=(",", ":"))
+        kept = json.dumps(row, separators=(",", ":"))
     except ProvisionerError:
         return Trouble("the platform's answer names no SIP user")
     except (ValueError, RecursionError):
@@ -126,12 +145,26 @@ def _from_row(row: Mapping[str, object]) -> Outcome:
     return LoggedIn(peer, token_of(row), Secret(kept))
 
 
-def _json(text: str) -> Any:
-    """The JSON value of ``text``; the text itself where it is none."""
+def _text(body: bytes) -> str:
+    """The body as text, without BOM and blanks. Bytes that are not UTF-8 are taken as Latin-1, as old servers send."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
+        text = body.decode()
+    except UnicodeDecodeError:
+        text = body.decode("latin-1")
+    return text.strip().strip("\ufeff\x00").strip()
+
+
+def _unwrapped(text: str) -> Any:
+    """The JSON value of ``text``, also where it is JSON within a JSON string; the text itself where it is none."""
+    value: Any = text
+    for _ in range(3):
+        if not isinstance(value, str):
+            break
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            break
+    return value.strip() if isinstance(value, str) else value
 
 
 def _is_html(text: str, content_type: str) -> bool:

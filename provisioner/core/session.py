@@ -25,7 +25,8 @@ class HeldSession:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The last login that failed. ``count`` are the failures in a row, ``at`` Unix seconds."""
+    """The last login that failed. ``count`` are the failures in a row, ``at`` Unix seconds, ``retry_after`` the seconds
+    that the platform asked for."""
 
     agent: str
     password_mark: str
@@ -33,6 +34,7 @@ class Attempt:
     kind: str
     cause: str
     count: int
+    retry_after: float = 0.0
 
 
 def password_mark(key: bytes, password: Secret) -> str:

@@ -12,18 +12,21 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import urlencode, urlsplit
+from pathlib import Path
+from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 
 from provisioner import __version__
 from provisioner.core.problem import Place, Problem, ProvisionerError
-from provisioner.core.reply import NotThere, Outcome, Refused, Reply, Trouble, read_reply
+from provisioner.core.reply import LoggedOff, NotThere, Outcome, Refused, Reply, Trouble, read_log_off, read_reply
 from provisioner.core.secret import Secret
 
 LOGIN = "/Integra/resources/auth/AgentLogin"
 LOGOFF = "/Integra/resources/api/AgentLogoff"
 LARGEST = 64 * 1024
+Stamp = tuple[int, int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +37,6 @@ class PlatformAddress:
     ca_file: str | None = None
     connect_timeout: float = 5.0
     timeout: float = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedOff:
-    """The session is ended."""
 
 
 class PlatformClient:
@@ -54,24 +52,17 @@ class PlatformClient:
         return reply if isinstance(reply, Trouble) else read_reply(reply)
 
     async def log_off(self, login: str, token: Secret, interface: str) -> LoggedOff | Refused | Trouble | NotThere:
-        """End an agent's session. ``interface`` is ``SIP/<name>``. What success looks like is not documented: any 2xx
-        that is not one of the known failures is taken for it."""
-        # The token is base64 as it comes: it is not encoded again.
-        headers = {"Authorization": f"Basic {token.reveal()}"}
+        """End an agent's session. ``interface`` is ``SIP/<name>``."""
+        # The token is base64 as it comes: it is not encoded again. Old platforms want none.
+        headers = {"Authorization": f"Basic {token.reveal()}"} if token else {}
         reply = await self._post(LOGOFF, {"agent": login, "interface": interface}, headers)
-        if isinstance(reply, Trouble):
-            return reply
-        outcome = read_reply(reply)
-        text = reply.body.strip().strip(b'"').lower()
-        known_failure = text in (b"0", b"error") or isinstance(outcome, NotThere)
-        if 200 <= reply.status < 300 and not known_failure:
-            return LoggedOff()
-        return outcome if isinstance(outcome, Refused | Trouble | NotThere) else Trouble(f"HTTP {reply.status}")
+        return reply if isinstance(reply, Trouble) else read_log_off(reply)
 
     async def _post(
         self, path: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None
     ) -> Reply | Trouble:
-        body = urlencode(form, encoding="utf-8", errors="surrogatepass").encode("ascii")
+        # A blank as %20: every server reads that, not every one reads `+`.
+        body = urlencode(form, encoding="utf-8", errors="surrogatepass", quote_via=quote).encode("ascii")
         content = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
         try:
             async with self._session.post(
@@ -82,7 +73,7 @@ class PlatformClient:
                     return Trouble(f"the platform's answer is longer than {LARGEST} bytes")
                 kind, wait = response.headers.get("Content-Type", ""), response.headers.get("Retry-After")
                 return Reply(response.status, received, kind, wait, time.time())
-        except (TimeoutError, aiohttp.ClientError, ssl.SSLError, OSError) as error:
+        except (OSError, aiohttp.ClientError, HttpProcessingError) as error:
             # Not chained: an exception of the HTTP library may hold the request.
             return Trouble(in_words(error))
 
@@ -94,8 +85,9 @@ async def open_platform(address: PlatformAddress) -> AsyncIterator[PlatformClien
     Raises ProvisionerError: plain http to another machine, a CA file that cannot be used.
     """
     url = _checked(address.url)
-    connector = aiohttp.TCPConnector(ssl=_tls(address.ca_file), limit=0)
-    limits = aiohttp.ClientTimeout(total=address.timeout, sock_connect=address.connect_timeout)
+    # A login is not repeated, so it does not ride on an old connection that the platform may be closing.
+    connector = aiohttp.TCPConnector(ssl=_tls(address.ca_file), limit=0, force_close=True)
+    limits = aiohttp.ClientTimeout(total=address.timeout, connect=address.connect_timeout)
     headers = {"User-Agent": f"softphone-provisioner/{__version__}", "Accept-Encoding": "identity"}
     async with aiohttp.ClientSession(
         connector=connector,
@@ -106,6 +98,15 @@ async def open_platform(address: PlatformAddress) -> AsyncIterator[PlatformClien
         auto_decompress=False,
     ) as session:
         yield PlatformClient(url, session)
+
+
+def stamp(ca_file: str | None) -> Stamp:
+    """Tells whether a CA file was replaced since; None where there is none."""
+    try:
+        found = Path(ca_file).stat() if ca_file else None
+    except OSError:
+        found = None
+    return (found.st_ino, found.st_mtime_ns, found.st_size) if found else None
 
 
 def in_words(error: BaseException) -> str:
@@ -132,7 +133,13 @@ async def _limited(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _checked(url: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole:
+        raise ProvisionerError(Problem(Place("platform.url"), "this is no address of a server", "write https://HOST"))
     if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
         return url.rstrip("/")
     what = "passwords would travel in clear text over plain http"
