@@ -64,7 +64,7 @@ def same_login(held: Identity, wanted: Identity) -> bool:
 
 def _rendered(wanted: Wanted) -> object:
     """The part that files are made from: not how the platform is reached, nor where the password is kept."""
-    platform = replace(wanted.platform, url="", connect_timeout=0.0, timeout=0.0)
+    platform = replace(wanted.platform, url="", ca_file=None, connect_timeout=0.0, timeout=0.0)
     agent = replace(wanted.agent, password=None, workstations=None)
     return platform, agent, dict(wanted.targets), wanted.identity.password_mark
 
