@@ -72,7 +72,7 @@ def _rendered(wanted: Wanted) -> object:
 def wait(count: int, *, first: float, longest: float, chance: float, least: float = 0.0) -> float:
     """Seconds to wait after the ``count``-th failure in a row (from 1): exponential with full jitter.
 
-    ``first`` and ``longest`` bound the growth, ``chance`` is a random number from 0 to 1. ``least`` is what the platform
-    asked for with Retry-After; the jitter comes on top of it, or else everybody who was told the same comes back together.
+    ``first`` and ``longest`` bound the growth, ``chance`` is a random number from 0 to 1. ``least`` is what the
+    platform asked for with Retry-After; the jitter comes on top, or all who were told the same come back together.
     """
     return least + chance * min(longest, first * 2.0 ** min(count - 1, 60))
