@@ -5,18 +5,20 @@ Everything here is synchronous and runs in one thread: the daemon's worker, or t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import PurePosixPath
 
 from provisioner.core.account import Proof
-from provisioner.core.layout import Layout
-from provisioner.core.plan import DesiredFile, Keep, ObservedFile, Step, missing_lines
-from provisioner.core.prepare import Job, Prepared, PreparedTarget, prepare
+from provisioner.core.plan import Chmod, Keep
+from provisioner.core.prepare import Job, PreparedTarget, prepare
 from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.delivery import Delivered, Signatures, TargetFiles, deliver, said_below, untouched
 from provisioner.edge import disk
+from provisioner.edge.folders import AbsentError, Owner, open_base
 from provisioner.edge.store import LedgerEntry, Store
+from provisioner.ledger import Ledger
 
 
 class State(StrEnum):
@@ -30,7 +32,8 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TargetReport:
-    """What became of one target. ``changed`` are the files written, as absolute paths."""
+    """What became of one target. ``changed`` are the files written or tightened, as absolute paths; ``reload`` is the
+    command that the phone's user wants to be run now, None when no content changed."""
 
     target: str
     folder: str
@@ -59,105 +62,85 @@ class AgentReport:
 class Cycle:
     """Keeps the files of all agents as they should be. ``owner`` is (uid, gid) of the files."""
 
-    def __init__(self, store: Store, owner: tuple[int, int]) -> None:
-        self._store = store
+    def __init__(self, store: Store, owner: Owner) -> None:
+        self._ledger = Ledger(store)
         self._owner = owner
-        self._claims: dict[str, tuple[str, str]] = {}
-        self._claimed: dict[str, list[str]] = {}
-        self._signatures: dict[str, dict[tuple[str, PurePosixPath], object]] = {}
+        self._signatures: dict[str, list[tuple[str, Signatures]]] = {}
+        self._refused: dict[str, set[str]] = {}
+        self._freed: set[str] = set()
 
     def refresh(self, job: Job) -> AgentReport:
-        """Bring one agent's files up to date and remove those it no longer has."""
+        """Bring one agent's files up to date and remove those that it no longer has."""
         prepared = prepare(job)
         login = prepared.agent
-        self._release(login)
-        self._signatures[login] = {}
-        targets = tuple(self._target(login, target) for target in prepared.targets)
-        leftovers = self._remove_leftovers(login, prepared) if prepared.account else ()
+        self._begin(login)
+        # Without an account nothing can be made, and the last good files stay.
+        choices = prepared.targets or tuple(PreparedTarget(choice, None, (), ()) for choice in job.wanted.agent.targets)
+        taken: dict[str, str] = {}
+        targets = tuple(self._target(login, target, taken) for target in choices)
+        leftovers = self._remove([entry for entry in self._ledger.of(login) if entry.absolute not in taken])
         proof = prepared.account.credential.proof if prepared.account else None
         return AgentReport(login, proof, targets, prepared.problems + leftovers)
 
     def remove(self, agent: str) -> tuple[Problem, ...]:
-        """Remove everything that was ever written for ``agent``."""
-        self._release(agent)
-        self._signatures.pop(agent, None)
-        return self._remove(self._store.recorded_of(agent))
+        """Remove everything that was ever written for ``agent``; gives what could not be removed, and why."""
+        self._begin(agent)
+        return self._remove(self._ledger.of(agent))
 
     def drifted(self, agent: str) -> bool:
         """Did anybody touch a file of this agent since it was delivered? Costs one ``stat`` a file."""
-        kept = self._signatures.get(agent, {})
         try:
-            return any(_signature(base, path) != signature for (base, path), signature in kept.items())
+            return not all(untouched(base, signatures) for base, signatures in self._signatures.get(agent, ()))
         except ProvisionerError:
             return True
 
+    def freed(self) -> frozenset[str]:
+        """Agents who were refused a path that another one has given up since; each is told once."""
+        freed, self._freed = frozenset(self._freed), set()
+        return freed
+
     def agents(self) -> frozenset[str]:
         """The agents that have files on this machine."""
-        return frozenset(entry.agent for entry in self._store.recorded())
+        return self._ledger.agents()
 
-    def _target(self, login: str, prepared: PreparedTarget) -> TargetReport:
+    def _target(self, login: str, prepared: PreparedTarget, taken: dict[str, str]) -> TargetReport:
+        """Deliver one target. ``taken`` are the paths of the targets before it, and gets those that it holds."""
         name, place = prepared.choice.target, prepared.layout
         if place is None or not prepared.ready:
-            return self._failed(login, prepared, prepared.problems)
-        files = [_inside(place, rendered.file) for rendered in prepared.files]
+            return self._failed(login, prepared, prepared.problems, taken)
+        below = tuple(replace(made.file, path=place.folder / made.file.path) for made in prepared.files)
+        files = TargetFiles(login, name, place, below)
         try:
-            self._claim(login, name, place, files)
-            self._store.record(login, name, place.base, [file.path for file in files])
-            with disk.open_base(place.base) as base:
-                disk.make_folders(base, place.folders)
-                observed = disk.observe(base, [file.path for file in files])
-                steps = disk.deliver(base, files, observed, owner=self._owner)
-            self._remember(login, place, files)
+            self._claim(files, taken)
+            delivered = deliver(files, self._ledger, self._owner)
         except ProvisionerError as error:
-            return self._failed(login, prepared, prepared.problems + error.problems)
-        remarks = tuple(_seed_remark(place, file, observed[file.path]) for file in files if file.once)
-        problems = prepared.problems + tuple(remark for remark in remarks if remark)
-        changed = _changed(place, steps)
-        state = State.WRITTEN if changed else State.UNCHANGED
-        return TargetReport(name, place.absolute, state, changed, problems, prepared.choice.reload)
+            return self._failed(login, prepared, prepared.problems + error.problems, taken)
+        taken.update(dict.fromkeys(files.absolute, name))
+        self._signatures.setdefault(login, []).append((place.base, delivered.signatures))
+        return _served(prepared, files, delivered)
 
-    def _failed(self, login: str, prepared: PreparedTarget, problems: tuple[Problem, ...]) -> TargetReport:
+    def _failed(
+        self, login: str, prepared: PreparedTarget, problems: tuple[Problem, ...], taken: dict[str, str]
+    ) -> TargetReport:
         name = prepared.choice.target
-        before = any(entry.target == name for entry in self._store.recorded_of(login))
+        kept = [entry.absolute for entry in self._ledger.of(login) if entry.target == name]
+        kept = [path for path in kept if path not in taken]
+        taken.update(dict.fromkeys(kept, name))
         folder = prepared.layout.absolute if prepared.layout else ""
-        return TargetReport(name, folder, State.KEPT if before else State.NEVER, (), problems)
+        return TargetReport(name, folder, State.KEPT if kept else State.NEVER, (), problems)
 
-    def _claim(self, login: str, target: str, place: Layout, files: Iterable[DesiredFile]) -> None:
-        for file in files:
-            path = str(PurePosixPath(place.base) / file.path)
-            owner = self._claims.setdefault(path, (login, target))
-            self._claimed.setdefault(login, []).append(path)
-            if owner != (login, target):
-                what = f"{path} belongs to the target {owner[1]} of agent {owner[0]} already"
-                where = Place(f"agent {login}, {target}")
-                raise ProvisionerError(Problem(where, what, "give one of them another `path` or `home`"))
-
-    def _release(self, login: str) -> None:
-        for path in self._claimed.pop(login, ()):
-            if self._claims.get(path, ("",))[0] == login:
-                del self._claims[path]
-
-    def _remember(self, login: str, place: Layout, files: Iterable[DesiredFile]) -> None:
-        # A seed is the phone's own: what it does with it is no drift.
-        for file in files:
-            if not file.once:
-                self._signatures[login][place.base, file.path] = _signature(place.base, file.path)
-
-    def _remove_leftovers(self, login: str, prepared: Prepared) -> tuple[Problem, ...]:
-        """Files of targets that are not chosen any more, and files that a target no longer has."""
-        ready = {target.choice.target for target in prepared.targets if target.ready}
-        chosen = {target.choice.target for target in prepared.targets}
-        wanted = {
-            (target.layout.base, target.layout.folder / rendered.file.path)
-            for target in prepared.targets
-            if target.layout
-            for rendered in target.files
-        }
-        return self._remove(
-            entry
-            for entry in self._store.recorded_of(login)
-            if (entry.base, entry.path) not in wanted and (entry.target in ready or entry.target not in chosen)
-        )
+    def _claim(self, files: TargetFiles, taken: Mapping[str, str]) -> None:
+        """Raises ProvisionerError where a path belongs to another agent, or to an earlier target of the same one."""
+        problems = []
+        for path in files.absolute:
+            holder = self._ledger.holder(path)
+            if holder and holder.agent != files.agent:
+                self._refused.setdefault(path, set()).add(files.agent)
+                problems.append(_belongs(files, path, holder.agent, holder.target))
+            elif path in taken:
+                problems.append(_belongs(files, path, files.agent, taken[path]))
+        if problems:
+            raise ProvisionerError(problems)
 
     def _remove(self, entries: Iterable[LedgerEntry]) -> tuple[Problem, ...]:
         by_base: dict[str, list[LedgerEntry]] = {}
@@ -166,32 +149,37 @@ class Cycle:
         problems: list[Problem] = []
         for base, gone in by_base.items():
             try:
-                with disk.open_base(base) as folder:
+                # A home that is gone took its files along.
+                with said_below(base), suppress(AbsentError), open_base(base) as folder:
                     disk.remove(folder, [entry.path for entry in gone])
-                self._store.forget(gone)
+                self._forget(gone)
             except ProvisionerError as error:
                 problems += error.problems
         return tuple(problems)
 
+    def _forget(self, entries: Sequence[LedgerEntry]) -> None:
+        self._ledger.forget(entries)
+        for entry in entries:
+            self._freed |= self._refused.pop(entry.absolute, set())
 
-def _inside(place: Layout, file: DesiredFile) -> DesiredFile:
-    return replace(file, path=place.folder / file.path)
+    def _begin(self, login: str) -> None:
+        """Whatever is known of this agent's files is found out anew."""
+        self._signatures.pop(login, None)
+        self._freed.discard(login)
+        for waiting in self._refused.values():
+            waiting.discard(login)
 
 
-def _signature(base: str, path: PurePosixPath) -> object:
-    with disk.open_base(base) as folder:
-        return disk.signature(folder, path)
+def _served(prepared: PreparedTarget, files: TargetFiles, delivered: Delivered) -> TargetReport:
+    steps = [step for step in delivered.steps if not isinstance(step, Keep)]
+    changed = tuple(files.entry(step.path).absolute for step in steps)
+    # A phone has nothing to read anew where only a mode was tightened.
+    reload = prepared.choice.reload if any(not isinstance(step, Chmod) for step in steps) else None
+    state = State.WRITTEN if changed else State.UNCHANGED
+    problems = prepared.problems + delivered.remarks
+    return TargetReport(files.target, files.place.absolute, state, changed, problems, reload)
 
 
-def _changed(place: Layout, steps: Iterable[Step]) -> tuple[str, ...]:
-    return tuple(str(PurePosixPath(place.base) / step.path) for step in steps if not isinstance(step, Keep))
-
-
-def _seed_remark(place: Layout, file: DesiredFile, observed: ObservedFile) -> Problem | None:
-    missing = missing_lines(file, observed)
-    if not missing:
-        return None
-    path = PurePosixPath(place.base) / file.path
-    what = f"the phone had this file before and it does not hold {', '.join(missing)}: it will not find its settings"
-    fix = "close the phone, move the file away, and it is made anew"
-    return Problem(Place(str(path)), what, fix, remark=True)
+def _belongs(files: TargetFiles, path: str, agent: str, target: str) -> Problem:
+    what = f"{path} belongs to the target {target} of agent {agent} already"
+    return Problem(Place(f"agent {files.agent}, {files.target}"), what, "give one of them another `path` or `home`")

@@ -6,9 +6,10 @@ Runs in the daemon's worker thread, or in the command line.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from provisioner.core.credential import Inline
 from provisioner.core.derive import Secrets
 from provisioner.core.layout import Home
 from provisioner.core.prepare import Job
@@ -16,12 +17,13 @@ from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reason import Identity, Wanted
 from provisioner.core.secret import Secret
 from provisioner.core.session import password_mark
-from provisioner.core.settings import AgentSettings, Settings
+from provisioner.core.settings import AgentSettings, Platform, Settings
 from provisioner.core.target import Target
-from provisioner.edge.catalog import CatalogReader
+from provisioner.edge.catalog import Catalog, CatalogReader
 from provisioner.edge.configuration import Configuration
 from provisioner.edge.credential import Credentials
-from provisioner.edge.people import home_of
+from provisioner.edge.password import Passwords
+from provisioner.edge.people import People
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +56,26 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a site depends on beside its files. ``workstation`` is this machine's host name, ``key`` the secret that
-    marks of passwords are made with."""
+    """What a site depends on beside its files. ``workstation`` is this machine's host name (None: every agent is
+    served, wherever they work), ``key`` the secret that marks of passwords are made with."""
 
     root: Path
-    workstation: str
+    workstation: str | None
     credentials: Credentials
     key: bytes = field(repr=False)
     seen_realms: Callable[[], Mapping[str, str]] = dict
+
+
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What all agents of one reading share. ``same`` says that none of it changed since the last one."""
+
+    platform: Platform
+    targets: Mapping[str, Target]
+    turn: tuple[Secret, ...]
+    problems: tuple[Problem, ...]
+    realms: Mapping[str, str]
+    same: bool = False
 
 
 class SiteReader:
@@ -71,69 +85,105 @@ class SiteReader:
         self._configuration = Configuration(config)
         self._catalog = CatalogReader(templates)
         self._around = around
+        self._passwords = Passwords(around.credentials, around.root)
+        self._people = People(around.root)
+        self._anew = True
         self._last: Site | None = None
-
-    def forget_passwords(self) -> None:
-        """Run the commands that print passwords anew at the next reading."""
-        self._around.credentials.forget()
+        self._common: _Common | None = None
 
     def read(self) -> Site:
         """The site as it is now. Raises ProvisionerError with every mistake: then the last one stays in force."""
-        loaded = self._configuration.load()
+        self._people = People(self._around.root)
         catalog = self._catalog.read()
+        loaded = self._configuration.load({*catalog.targets, *catalog.broken})
         last = self._last
         # A target that was broken by an edit goes on working as it was.
         kept = {name: last.catalog[name] for name in catalog.broken if last and name in last.catalog}
-        targets = {**catalog.targets, **kept}
-        realms = self._around.seen_realms()
+        common = self._shared(loaded.settings, {**catalog.targets, **kept})
         served = {
-            agent.login: self._served(loaded.settings, agent, targets, realms)
+            agent.login: self._served(agent, common)
             for agent in loaded.settings.agents.values()
-            if agent.serves(self._around.workstation)
+            if self._works_here(agent)
         }
         broken = {name: problems for name, problems in catalog.broken.items() if name not in kept}
-        remarks = (*loaded.remarks, *_remarked(catalog.broken))
-        self._last = Site(loaded.settings, targets, broken, served, remarks, str(self._around.root))
-        return self._last
+        remarks = (*loaded.remarks, *_remarked(catalog))
+        site = Site(loaded.settings, common.targets, broken, served, remarks, str(self._around.root))
+        self._last, self._common, self._anew = site, common, False
+        return site
 
-    def _served(
-        self, settings: Settings, agent: AgentSettings, targets: Mapping[str, Target], realms: Mapping[str, str]
-    ) -> Served:
+    def forget_passwords(self) -> None:
+        """Run the commands that print passwords, and look the Unix users up, anew at the next reading."""
+        self._around.credentials.forget()
+        self._anew = True
+
+    def _works_here(self, agent: AgentSettings) -> bool:
+        name, last = self._around.workstation, self._last
+        if name is None:
+            return True
+        if last and last.settings.agents.get(agent.login) is agent and last.served:
+            return agent.login in last.served
+        return agent.serves(name)
+
+    def _shared(self, settings: Settings, targets: Mapping[str, Target]) -> _Common:
+        turn, problems = self._turn(settings)
+        fresh = _Common(settings.platform, targets, turn, problems, self._around.seen_realms())
+        old = self._common
+        if old and (old.platform, old.targets, old.turn, old.problems) == (fresh.platform, targets, turn, problems):
+            return replace(old, realms=fresh.realms, same=True)
+        return fresh
+
+    def _served(self, agent: AgentSettings, common: _Common) -> Served:
+        last = self._last
+        previous = last.served.get(agent.login) if last else None
+        untouched = last and common.same and not self._anew and last.settings.agents.get(agent.login) is agent
+        if previous and untouched and self._is_as_before(previous, agent, common):
+            return previous
         problems: list[Problem] = []
         password = self._password(agent, problems)
-        turn = self._turn(settings, problems)
         home = self._home(agent, problems)
-        chosen = {choice.target: targets.get(choice.target) for choice in agent.targets}
-        mark = self._mark(settings.platform.url, agent.login, password)
-        wanted = Wanted(Identity(settings.platform.url, agent.login, mark), agent, settings.platform, chosen)
-        previous = self._last.served.get(agent.login) if self._last else None
-        fresh = Served(wanted, home, Secrets(password, turn, realms.get(agent.login)), tuple(problems))
-        return previous if previous == fresh and previous is not None else fresh
+        chosen = {choice.target: common.targets.get(choice.target) for choice in agent.targets}
+        url = common.platform.url
+        wanted = Wanted(
+            Identity(url, agent.login, self._mark(url, agent.login, password)), agent, common.platform, chosen
+        )
+        secrets = Secrets(password, common.turn, common.realms.get(agent.login))
+        fresh = Served(wanted, home, secrets, (*problems, *common.problems))
+        return previous if previous is not None and previous == fresh else fresh
+
+    def _is_as_before(self, previous: Served, agent: AgentSettings, common: _Common) -> bool:
+        """Is there nothing to work out anew? Almost always so, and asked for every agent at every change."""
+        if previous.problems or previous.secrets.seen_realm != common.realms.get(agent.login):
+            return False
+        return isinstance(agent.password, Inline) or self._password(agent, []) == previous.secrets.password
 
     def _password(self, agent: AgentSettings, problems: list[Problem]) -> Secret | None:
         if agent.password is None:
-            problems.append(Problem(agent.place, f"agent `{agent.login}` has no password", "add `password:`"))
+            what = f"agent `{agent.login}` has no password"
+            problems.append(Problem(self._configuration.with_source(agent.place), what, "add `password:`"))
             return None
         try:
-            return self._around.credentials.resolve(agent.password, agent.place)
+            return self._passwords.resolve(agent.password, agent.place)
         except ProvisionerError as error:
-            problems += error.problems
+            problems += self._placed(error)
             return None
 
-    def _turn(self, settings: Settings, problems: list[Problem]) -> tuple[Secret, ...]:
+    def _turn(self, settings: Settings) -> tuple[tuple[Secret, ...], tuple[Problem, ...]]:
+        place = Place("platform.turn")
         try:
-            place = Place("platform.turn")
-            return tuple(self._around.credentials.resolve(turn.password, place) for turn in settings.platform.turn)
+            return tuple(self._passwords.resolve(turn.password, place) for turn in settings.platform.turn), ()
         except ProvisionerError as error:
-            problems += error.problems
-            return ()
+            return (), error.problems
 
     def _home(self, agent: AgentSettings, problems: list[Problem]) -> Home | None:
         try:
-            return home_of(agent.user, agent.home, self._around.root, agent.place)
+            return self._people.home_of(agent.user, agent.home, agent.place)
         except ProvisionerError as error:
-            problems += error.problems
+            problems += self._placed(error)
             return None
+
+    def _placed(self, error: ProvisionerError) -> Iterator[Problem]:
+        for problem in error.problems:
+            yield replace(problem, where=self._configuration.with_source(problem.where))
 
     def _mark(self, url: str, login: str, password: Secret | None) -> str:
         if password is None:
@@ -141,6 +191,6 @@ class SiteReader:
         return password_mark(self._around.key, Secret(f"{url}\n{login}\n{password.reveal()}"))
 
 
-def _remarked(broken: Mapping[str, tuple[Problem, ...]]) -> Iterator[Problem]:
-    for problems in broken.values():
+def _remarked(catalog: Catalog) -> Iterator[Problem]:
+    for problems in catalog.broken.values():
         yield from problems

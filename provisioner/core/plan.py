@@ -37,14 +37,20 @@ class DesiredFile:
 
 @dataclass(frozen=True, slots=True)
 class ObservedFile:
-    """A file as it is. ``content`` is None when it is no file, too large, or cannot be read."""
+    """A file as it is. ``content`` is None when it is no file, too large, or cannot be read.
+
+    ``owner`` is (uid, gid), ``links`` the number of its names. ``signature`` changes whenever anybody writes, replaces
+    or loosens the file. ``leftover`` says that a delivery which was cut short left its new content beside the place.
+    """
 
     path: PurePosixPath
     kind: Kind
     content: bytes | None = field(default=None, repr=False)
     mode: int = 0
-    uid: int = -1
-    gid: int = -1
+    owner: tuple[int, int] = (-1, -1)
+    links: int = 1
+    signature: tuple[int, ...] | None = None
+    leftover: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +86,15 @@ Step = Create | Update | Chmod | Keep
 
 
 def plan(
-    desired: Sequence[DesiredFile], observed: Mapping[PurePosixPath, ObservedFile], owner: int
+    desired: Sequence[DesiredFile], observed: Mapping[PurePosixPath, ObservedFile], owner: tuple[int, int]
 ) -> tuple[Step, ...]:
-    """One step for each desired file, in their order. ``owner`` is the uid that files must have.
+    """One step for each desired file, in their order. ``owner`` is the (uid, gid) that files must have.
 
-    Raises ProvisionerError for everything that stands in the way: folders, links and special files in a file's place.
+    Raises ProvisionerError for everything that stands in the way: folders, links and special files in a file's place,
+    and desired files that are in each other's way.
     """
     problems = [_in_the_way(observed[file.path]) for file in desired if _blocks(observed[file.path])]
+    problems += _clashes([file.path for file in desired])
     if problems:
         raise ProvisionerError(problems)
     return tuple(_step(file, observed[file.path], owner) for file in desired)
@@ -106,16 +114,31 @@ def brake(before: int, removed: int) -> bool:
     return before >= 10 and removed * 10 > before * 3
 
 
-def _step(file: DesiredFile, found: ObservedFile, owner: int) -> Step:
+def _step(file: DesiredFile, found: ObservedFile, owner: tuple[int, int]) -> Step:
     if found.kind is Kind.ABSENT:
         return Create(file.path)
     if file.once:
-        return (
-            Chmod(file.path, file.mode) if found.mode & ~file.mode & 0o077 and found.uid == owner else Keep(file.path)
-        )
-    if found.content != file.content or found.uid != owner:
+        return Chmod(file.path, found.mode & (file.mode | 0o700)) if _is_loose(file, found, owner) else Keep(file.path)
+    if found.content != file.content or found.owner != owner:
         return Update(file.path)
-    return Keep(file.path) if found.mode == file.mode else Chmod(file.path, file.mode)
+    if found.mode == file.mode:
+        return Keep(file.path)
+    # A new mode would be that of the file's other names as well.
+    return Chmod(file.path, file.mode) if found.links == 1 else Update(file.path)
+
+
+def _is_loose(seed: DesiredFile, found: ObservedFile, owner: tuple[int, int]) -> bool:
+    """May others do with a phone's own file what the seed did not let them do, and is it ours to say?"""
+    return bool(found.mode & ~seed.mode & 0o077) and found.owner[0] == owner[0] and found.links == 1
+
+
+def _clashes(paths: Sequence[PurePosixPath]) -> list[Problem]:
+    twice = {path for path in paths if paths.count(path) > 1}
+    folders = {path for path in paths if any(path in other.parents for other in paths)}
+    return [
+        *(Problem(Place(str(path)), "two files of this target have the same name") for path in sorted(twice)),
+        *(Problem(Place(str(path)), "another file of this target needs a folder here") for path in sorted(folders)),
+    ]
 
 
 def _blocks(found: ObservedFile) -> bool:

@@ -1,41 +1,118 @@
-"""Commands of the administrator: argument lists, never a shell, ended as a whole group when they take too long."""
+"""Commands of the administrator: argument lists, never a shell, ended as a whole group when done or overdue."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
-from collections.abc import Sequence
-from contextlib import suppress
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 from provisioner.core.problem import Place, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What a command gave: ``code`` is its exit code (negative: the signal that ended it)."""
+
+    code: int
+    output: bytes
+
+
+class TooLateError(Exception):
+    """A command was not done in time."""
+
+
+class TooMuchError(Exception):
+    """A command printed more than it may."""
 
 
 async def run_command(argv: Sequence[str], seconds: float, place: Place) -> Problem | None:
     """Run ``argv`` for at most ``seconds``; gives the problem when it did not end with exit code 0."""
     name = argv[0]
     try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    except OSError as error:
-        return Problem(place, f"the reload command {name} cannot be started: {error.strerror}", "correct `reload:`")
-    try:
-        async with asyncio.timeout(seconds):
-            code = await process.wait()
+        with _started(argv, subprocess.DEVNULL) as (command, end):
+            async with asyncio.timeout(seconds):
+                await _readable(end)
+            code = command.wait()
     except TimeoutError:
         return Problem(place, f"the reload command {name} took longer than {seconds:g} s", "see what it waits for")
-    finally:
-        end_group(process.pid)
-        await process.wait()
+    except (OSError, ValueError) as error:
+        return Problem(place, f"the reload command {name} cannot be started: {why(error)}", "correct `reload:`")
     return Problem(place, f"the reload command {name} failed with exit code {code}", "run it by hand") if code else None
 
 
-def end_group(leader: int) -> None:
-    """Kill the process group that ``leader`` began, whoever of it is left."""
+def print_of(argv: Sequence[str], seconds: float, most: int) -> Printed:
+    """Run ``argv`` and take what it prints until it ends; what it leaves behind is ended too.
+
+    Raises OSError or ValueError when it cannot be started, TooLateError after ``seconds``, TooMuchError beyond ``most``
+    bytes. Its standard error may hold anything, so nobody is shown it.
+    """
+    with _started(argv, subprocess.PIPE) as (command, end):
+        assert command.stdout is not None
+        with command.stdout as pipe:
+            output = _read(pipe.fileno(), end, deadline=time.monotonic() + seconds, most=most)
+        return Printed(command.wait(), output)
+
+
+def why(error: OSError | ValueError) -> str:
+    """What the system said; an argument that no system call takes is an error of another kind."""
+    return (isinstance(error, OSError) and error.strerror) or "an argument holds a character that cannot be one"
+
+
+@contextmanager
+def _started(argv: Sequence[str], stdout: int) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The command as leader of a session of its own, and a descriptor that becomes readable when it ends."""
+    command = subprocess.Popen(  # noqa: S603 - an argument list from the administrator's own YAML, no shell
+        argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    end = os.pidfd_open(command.pid)
+    try:
+        yield command, end
+    finally:
+        _end_group(command)
+        os.close(end)
+
+
+def _end_group(leader: subprocess.Popen[bytes]) -> None:
+    # While a member of the group is left its number is nobody else's; one of another user (sudo) cannot be killed.
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, signal.SIGKILL)
+        os.killpg(leader.pid, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        leader.wait(1.0)
+
+
+def _read(pipe: int, end: int, *, deadline: float, most: int) -> bytes:
+    """All that comes before the command ends: whoever it left behind may keep the pipe open for ever."""
+    output = b""
+    events = select.poll()
+    events.register(pipe, select.POLLIN)
+    events.register(end, select.POLLIN)
+    os.set_blocking(pipe, False)
+    while True:
+        ready = {descriptor for descriptor, _ in events.poll(max(0.0, deadline - time.monotonic()) * 1000)}
+        if not ready:
+            raise TooLateError
+        if pipe in ready:
+            piece = os.read(pipe, most + 1)
+            output += piece
+            if not piece:
+                events.unregister(pipe)
+        if len(output) > most:
+            raise TooMuchError
+        if ready == {end}:
+            return output
+
+
+async def _readable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+    loop.add_reader(descriptor, done.set)
+    try:
+        await done.wait()
+    finally:
+        loop.remove_reader(descriptor)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from provisioner.core.credential import FromCommand, FromCredential, FromEnv, FromFile, Inline, PasswordSource
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.secret import Secret
-from provisioner.edge.command import end_group
+from provisioner.edge.command import TooLateError, TooMuchError, print_of, why
 
 LARGEST = 64 * 1024
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
@@ -53,7 +52,7 @@ class Credentials:
         text = self._environment.get(name, "")
         if not text:
             raise _wrong(place, f"the environment variable {name} of the service is empty", "set it in the unit")
-        return Secret(text)
+        return _one_line(text, place, f"the environment variable {name}")
 
     def _from_credential(self, name: str, place: Place) -> Secret:
         folder = self._environment.get("CREDENTIALS_DIRECTORY")
@@ -66,59 +65,52 @@ class Credentials:
 def _from_file(path: Path, place: Place, *, private: bool) -> Secret:
     try:
         descriptor = os.open(path, _READ)
-    except OSError as error:
-        raise _wrong(
-            place, f"the password's file {path} cannot be read: {error.strerror}", "check path and mode"
-        ) from None
-    try:
+    except (OSError, ValueError) as error:
+        what = f"the password's file {path} cannot be read: {why(error)}"
+        raise _wrong(place, what, "check path and mode") from None
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - opened already, so that a FIFO does not wait
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
             raise _wrong(place, f"{path} is not a file with a password", "name a file that holds nothing else")
         if private and status.st_mode & 0o077:
             raise _wrong(place, f"others can read the password's file {path}", f"chmod 600 {path}")
-        return _first_line(os.read(descriptor, LARGEST), place, str(path))
-    finally:
-        os.close(descriptor)
+        return _text(file.read(LARGEST), place, str(path))
 
 
 def _from_command(source: FromCommand, place: Place) -> Secret:
     name = source.argv[0]
     try:
-        # Its standard error may hold anything, so nobody is shown it.
-        process = subprocess.Popen(  # noqa: S603 - an argument list from the administrator's own YAML, no shell
-            source.argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise _wrong(
-            place, f"the password's command {name} cannot be started: {error.strerror}", "correct it"
-        ) from None
-    try:
-        printed, _ = process.communicate(timeout=source.timeout)
-    except subprocess.TimeoutExpired:
-        end_group(process.pid)
-        process.communicate()
+        printed = print_of(source.argv, source.timeout, LARGEST)
+    except TooLateError:
         what = f"the password's command {name} took longer than {source.timeout:g} s"
         raise _wrong(place, what, "raise `timeout:`, or see what it waits for") from None
-    if process.returncode:
-        raise _wrong(
-            place, f"the password's command {name} failed with exit code {process.returncode}", "run it by hand"
-        )
-    return _first_line(printed[:LARGEST], place, f"the output of {name}")
+    except TooMuchError:
+        raise _wrong(place, f"the password's command {name} prints more than a password", "see what it does") from None
+    except (OSError, ValueError) as error:
+        raise _wrong(place, f"the password's command {name} cannot be started: {why(error)}", "correct it") from None
+    if printed.code:
+        what = f"the password's command {name} failed with exit code {printed.code}"
+        raise _wrong(place, what, "run it by hand")
+    return _text(printed.output, place, f"the output of {name}")
 
 
-def _first_line(raw: bytes, place: Place, source: str) -> Secret:
-    """The text without the line end that editors and commands put behind it."""
+def _text(raw: bytes, place: Place, source: str) -> Secret:
     try:
-        text = raw.decode("utf-8").removesuffix("\n").removesuffix("\r")
+        return _one_line(raw.decode("utf-8-sig"), place, source)
     except UnicodeDecodeError:
-        text = "\0"
-    if not text or any(ord(char) < 32 for char in text):
-        raise _wrong(place, f"{source} holds no password", "one line of UTF-8 text is expected")
-    return Secret(text)
+        raise _no_password(place, source) from None
+
+
+def _one_line(text: str, place: Place, source: str) -> Secret:
+    """The text without the line end that editors and commands put behind it."""
+    line = text.removesuffix("\n").removesuffix("\r")
+    if not line or any(ord(char) < 32 or 0xD800 <= ord(char) < 0xE000 for char in line):
+        raise _no_password(place, source)
+    return Secret(line)
+
+
+def _no_password(place: Place, source: str) -> ProvisionerError:
+    return _wrong(place, f"{source} holds no password", "one line of UTF-8 text is expected")
 
 
 def _wrong(place: Place, what: str, fix: str) -> ProvisionerError:

@@ -1,53 +1,28 @@
-"""Files below a folder: observed, delivered, removed, always by directory descriptor and never through a link.
+"""Files below a folder: observed, delivered, put aside, removed; by directory descriptor and never through a link.
 
 Nothing here knows whose folder it is: a process that may write there calls it as it is.
 """
 
 from __future__ import annotations
 
-import errno
+import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import PurePosixPath
 
 from provisioner.core.plan import Chmod, Create, DesiredFile, Keep, Kind, ObservedFile, Step, Update, plan
-from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.core.problem import Place, Problem
+from provisioner.edge.folders import AbsentError, DiskError, Owner, open_folder, reported, trouble
+from provisioner.edge.folders import open_base as open_base  # what follows is done below it
 
 LARGEST = 1024 * 1024
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_IN_FOLDER = _FOLDER | os.O_NOFOLLOW
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_CURES = {
-    errno.ENOSPC: ("the disk is full", "make room; the last good files stay"),
-    errno.EDQUOT: ("the disk quota is used up", "make room; the last good files stay"),
-    errno.EFBIG: ("the file would be larger than this process may write", "raise the limit of file sizes"),
-    errno.EROFS: ("the file system is read-only", "mount it writable"),
-    errno.EACCES: ("permission is denied", "check owner and mode of the folders above"),
-    errno.EPERM: ("the operation is not permitted", "check owner, mode and attributes"),
-    errno.ENOENT: ("there is no such folder", "create it, or correct `home:` or `path:`"),
-    errno.ENOTDIR: ("something that is no folder stands in the way", "move it away"),
-    errno.ELOOP: ("this is a symbolic link, which is not followed", "put a folder there, or write the real path"),
-}
+_ASIDE = 9
 
-
-class DiskError(ProvisionerError):
-    """Something that the disk would not do; what was there before is there still."""
-
-
-@contextmanager
-def open_base(path: str) -> Iterator[int]:
-    """A descriptor of the folder ``path``, the administrator's own choice: links in this one path are followed."""
-    try:
-        base = os.open(path, _FOLDER)
-    except OSError as error:
-        raise _problem(path, error) from None
-    try:
-        yield base
-    finally:
-        os.close(base)
+Signature = tuple[int, ...]
 
 
 def observe(base: int, paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, ObservedFile]:
@@ -55,14 +30,14 @@ def observe(base: int, paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, Ob
 
     Raises DiskError where a folder on the way is a link or no folder.
     """
-    return {path: _observe(base, path) for path in paths}
-
-
-def make_folders(base: int, paths: Iterable[PurePosixPath]) -> None:
-    """Make each of ``paths`` and what is above it, mode 0700, where they are missing."""
-    for path in paths:
-        with _folder(base, path, make=True):
-            pass
+    found: dict[PurePosixPath, ObservedFile] = {}
+    for parent, names in _by_folder(paths).items():
+        try:
+            with open_folder(base, parent) as folder:
+                found.update({parent / name: _observe(folder, parent / name) for name in names})
+        except AbsentError:
+            found.update({parent / name: ObservedFile(parent / name, Kind.ABSENT) for name in names})
+    return found
 
 
 def deliver(
@@ -70,101 +45,145 @@ def deliver(
     desired: Sequence[DesiredFile],
     observed: Mapping[PurePosixPath, ObservedFile],
     *,
-    owner: tuple[int, int],
+    owner: Owner,
 ) -> tuple[Step, ...]:
     """Make ``desired`` true, all files or none; gives the steps taken. ``owner`` is (uid, gid).
 
     New content is written beside its place, mode and owner first, and renamed only when all of it is on the disk.
-    Raises DiskError; then the old files are untouched.
+    Raises ProvisionerError; then the old files are untouched and nothing new is left beside them.
     """
-    steps = plan(desired, observed, owner[0])
-    todo = [(file, step) for file, step in zip(desired, steps, strict=True) if not isinstance(step, Keep)]
+    steps = plan(desired, observed, owner)
+    pairs = list(zip(desired, steps, strict=True))
+    writes = [file for file, step in pairs if isinstance(step, Create | Update)]
+    leftovers = [file for file, step in pairs if isinstance(step, Keep | Chmod) and observed[file.path].leftover]
+    touched = {file.path.parent for file, step in pairs if not isinstance(step, Keep) or file in leftovers}
     with ExitStack() as stack:
-        folders = {file.path.parent: -1 for file, _ in todo}
-        for parent in folders:
-            folders[parent] = stack.enter_context(_folder(base, parent, make=True))
-        writes = [file for file, step in todo if isinstance(step, Create | Update)]
-        _stage(folders, writes, owner)
-        for file, step in todo:
-            if isinstance(step, Chmod):
-                _chmod(folders[file.path.parent], file)
-        _switch(folders, writes)
+        folders = {parent: stack.enter_context(open_folder(base, parent, owner)) for parent in sorted(touched)}
+        try:
+            for file in writes:
+                _write(folders[file.path.parent], file, owner)
+            for step in steps:
+                if isinstance(step, Chmod):
+                    _chmod(folders[step.path.parent], step)
+            _switch(folders, writes)
+        finally:
+            # After a switch these names are gone; what is found under them was never finished.
+            for file in (*writes, *leftovers):
+                _discard(folders[file.path.parent], file.path)
     return steps
+
+
+def put_aside(base: int, path: PurePosixPath) -> PurePosixPath:
+    """Give the file at ``path`` a second name beside it, under which it stays when the first is replaced.
+
+    A file that was put aside before keeps that name. Raises DiskError when the file system cannot do so.
+    """
+    with open_folder(base, path.parent) as folder, reported(path):
+        status = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
+        for number in range(1, _ASIDE + 1):
+            name = path.with_name(f"{path.name}.before-provisioner{f'-{number}' if number > 1 else ''}")
+            try:
+                os.link(path.name, name.name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+            except FileExistsError:
+                known = os.stat(name.name, dir_fd=folder, follow_symlinks=False)
+                if (known.st_dev, known.st_ino) != (status.st_dev, status.st_ino):
+                    continue
+            os.fsync(folder)
+            return name
+    what = f"{_ASIDE} files that were here before are kept already"
+    raise DiskError(Problem(Place(str(path)), what, "move this file and them away"))
+
+
+def make_private(base: int, path: PurePosixPath) -> None:
+    """Let nobody but its owner read the file at ``path``, unless it has other names."""
+    with open_folder(base, path.parent) as folder, reported(path):
+        descriptor = os.open(path.name, _READ, dir_fd=folder)
+        try:
+            status = os.fstat(descriptor)
+            if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and status.st_mode & 0o077:
+                os.fchmod(descriptor, 0o600)
+        finally:
+            os.close(descriptor)
 
 
 def remove(base: int, paths: Iterable[PurePosixPath]) -> None:
     """Remove files (a link itself, never what it leads to) and whatever was staged for them; absent is fine.
 
-    Folders that are empty afterwards and were made by us stay: the phone may keep its own things there.
+    A folder in a file's place is somebody else's and stays. Folders that are empty afterwards and were made by us
+    stay too: the phone may keep its own things there.
     """
-    for path in paths:
-        with suppress(_Absent), _folder(base, path.parent, make=False) as folder:
-            for name in (path.name, _staged(path.name)):
-                with _reported(path), suppress(FileNotFoundError):
+    for parent, names in _by_folder(paths).items():
+        with suppress(AbsentError), open_folder(base, parent) as folder:
+            for name in names:
+                with reported(parent / name), suppress(FileNotFoundError, IsADirectoryError):
                     os.unlink(name, dir_fd=folder)
+                _discard(folder, parent / name)
+            with reported(parent):
+                os.fsync(folder)
 
 
-def signature(base: int, path: PurePosixPath) -> tuple[int, ...] | None:
-    """Changes whenever anybody writes, replaces or loosens the file; None when there is none."""
+def signatures(base: int, paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, Signature | None]:
+    """Of each file what changes whenever anybody writes, replaces or loosens it; None where there is none."""
+    found: dict[PurePosixPath, Signature | None] = {}
+    for parent, names in _by_folder(paths).items():
+        found.update({parent / name: None for name in names})
+        with suppress(AbsentError), open_folder(base, parent) as folder:
+            found.update({parent / name: _signature(folder, name) for name in names})
+    return found
+
+
+def staged_name(name: str) -> str:
+    """The name beside a file's place; always the same, so that a crash leaves nothing that the next run cannot find."""
+    short = name if len(name.encode(errors="replace")) <= 200 else hashlib.sha256(os.fsencode(name)).hexdigest()
+    return f".{short}.provisioner-new"
+
+
+def _by_folder(paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, list[str]]:
+    found: dict[PurePosixPath, list[str]] = {}
+    for path in paths:
+        found.setdefault(path.parent, []).append(path.name)
+    return found
+
+
+def _signature(folder: int, name: str) -> Signature | None:
     try:
-        with _folder(base, path.parent, make=False) as folder:
-            status = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
-    except (_Absent, FileNotFoundError):
+        return _signature_of(os.stat(name, dir_fd=folder, follow_symlinks=False))
+    except FileNotFoundError:
         return None
+
+
+def _signature_of(status: os.stat_result) -> Signature:
     return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_mode, status.st_uid)
 
 
-class _Absent(DiskError):
-    """A folder on the way is not there."""
-
-
-@contextmanager
-def _folder(base: int, path: PurePosixPath, *, make: bool) -> Iterator[int]:
-    """A descriptor of the folder ``path`` below ``base``, walked step by step without following a link."""
-    current = os.dup(base)
+def _observe(folder: int, path: PurePosixPath) -> ObservedFile:
+    leftover = _exists(folder, staged_name(path.name))
     try:
-        for depth, name in enumerate(path.parts, 1):
-            above, current = current, _step_into(current, name, PurePosixPath(*path.parts[:depth]), make=make)
-            os.close(above)
-        yield current
-    finally:
-        os.close(current)
-
-
-def _step_into(folder: int, name: str, path: PurePosixPath, *, make: bool) -> int:
-    try:
-        return os.open(name, _IN_FOLDER, dir_fd=folder)
-    except FileNotFoundError as error:
-        if not make:
-            raise _Absent(_problem(str(path), error).problems) from None
+        status = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return ObservedFile(path, Kind.ABSENT, leftover=leftover)
     except OSError as error:
-        raise _problem(str(path), _link_or(error, folder, name)) from None
-    with _reported(path):
-        with suppress(FileExistsError):
-            os.mkdir(name, 0o700, dir_fd=folder)
-        os.fsync(folder)
-        return os.open(name, _IN_FOLDER, dir_fd=folder)
+        raise trouble(str(path), error) from None
+    kind = _kind(status.st_mode)
+    content = _content(folder, path.name) if kind is Kind.FILE and status.st_size <= LARGEST else None
+    return ObservedFile(
+        path,
+        kind,
+        content,
+        stat.S_IMODE(status.st_mode),
+        owner=(status.st_uid, status.st_gid),
+        links=status.st_nlink,
+        signature=_signature_of(status),
+        leftover=leftover,
+    )
 
 
-def _link_or(error: OSError, folder: int, name: str) -> OSError:
-    # O_DIRECTORY makes the kernel say ENOTDIR of a link; people need to know that it is one.
-    with suppress(OSError):
-        if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-            return OSError(errno.ELOOP, "link")
-    return error
-
-
-def _observe(base: int, path: PurePosixPath) -> ObservedFile:
+def _exists(folder: int, name: str) -> bool:
     try:
-        with _folder(base, path.parent, make=False) as folder:
-            status = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
-            kind = _kind(status.st_mode)
-            content = _content(folder, path.name) if kind is Kind.FILE and status.st_size <= LARGEST else None
-    except (_Absent, FileNotFoundError):
-        return ObservedFile(path, Kind.ABSENT)
-    except OSError as error:
-        raise _problem(str(path), error) from None
-    return ObservedFile(path, kind, content, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 def _content(folder: int, name: str) -> bytes | None:
@@ -180,6 +199,8 @@ def _content(folder: int, name: str) -> bytes | None:
         while len(content) <= LARGEST and (piece := os.read(file, LARGEST)):
             content += piece
         return content
+    except OSError:
+        return None
     finally:
         os.close(file)
 
@@ -192,70 +213,52 @@ def _kind(mode: int) -> Kind:
     return Kind.LINK if stat.S_ISLNK(mode) else Kind.OTHER
 
 
-def _staged(name: str) -> str:
-    """The name beside a file's place; always the same, so that a crash leaves nothing that the next run cannot find."""
-    return f".{name[:200]}.provisioner-new"
+def _write(folder: int, file: DesiredFile, owner: Owner) -> None:
+    name = staged_name(file.path.name)
+    with reported(file.path):
+        _clear(folder, file.path.with_name(name))
+        descriptor = os.open(name, _NEW, 0o600, dir_fd=folder)
+        try:
+            status = os.fstat(descriptor)
+            if (status.st_uid, status.st_gid) != owner:
+                os.fchown(descriptor, *owner)
+            os.fchmod(descriptor, file.mode)
+            rest = memoryview(file.content)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
-def _stage(folders: Mapping[PurePosixPath, int], files: Sequence[DesiredFile], owner: tuple[int, int]) -> None:
-    done: list[DesiredFile] = []
+def _clear(folder: int, path: PurePosixPath) -> None:
     try:
-        for file in files:
-            done.append(file)
-            with _reported(file.path):
-                _write(folders[file.path.parent], file, owner)
-    except BaseException:
-        for file in done:
-            with suppress(OSError):
-                os.unlink(_staged(file.path.name), dir_fd=folders[file.path.parent])
-        raise
-
-
-def _write(folder: int, file: DesiredFile, owner: tuple[int, int]) -> None:
-    name = _staged(file.path.name)
-    with suppress(FileNotFoundError):
-        os.unlink(name, dir_fd=folder)
-    descriptor = os.open(name, _NEW, 0o600, dir_fd=folder)
-    try:
-        status = os.fstat(descriptor)
-        if (status.st_uid, status.st_gid) != owner:
-            os.fchown(descriptor, *owner)
-        os.fchmod(descriptor, file.mode)
-        rest = memoryview(file.content)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        os.unlink(path.name, dir_fd=folder)
+    except FileNotFoundError:
+        pass
+    except IsADirectoryError as error:
+        raise trouble(str(path), error) from None  # the one thing that people have to move away by this name
 
 
 def _switch(folders: Mapping[PurePosixPath, int], files: Sequence[DesiredFile]) -> None:
     for file in files:
         folder = folders[file.path.parent]
-        with _reported(file.path):
-            os.rename(_staged(file.path.name), file.path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        with reported(file.path):
+            os.rename(staged_name(file.path.name), file.path.name, src_dir_fd=folder, dst_dir_fd=folder)
     for parent in dict.fromkeys(file.path.parent for file in files):
-        with _reported(parent):
+        with reported(parent):
             os.fsync(folders[parent])
 
 
-def _chmod(folder: int, file: DesiredFile) -> None:
-    with _reported(file.path):
-        descriptor = os.open(file.path.name, _READ, dir_fd=folder)
+def _discard(folder: int, path: PurePosixPath) -> None:
+    with suppress(OSError):
+        os.unlink(staged_name(path.name), dir_fd=folder)
+
+
+def _chmod(folder: int, step: Chmod) -> None:
+    with reported(step.path):
+        descriptor = os.open(step.path.name, _READ, dir_fd=folder)
         try:
-            os.fchmod(descriptor, file.mode)
+            os.fchmod(descriptor, step.mode)
         finally:
             os.close(descriptor)
-
-
-@contextmanager
-def _reported(path: PurePosixPath) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise _problem(str(path), error) from None
-
-
-def _problem(path: str, error: OSError) -> DiskError:
-    what, fix = _CURES.get(error.errno or 0, (error.strerror or "this failed", ""))
-    return DiskError(Problem(Place(path), what, fix))

@@ -10,22 +10,38 @@ from provisioner.core.layout import Home
 from provisioner.core.problem import Place, Problem, ProvisionerError
 
 
-def home_of(user: str | None, folder: str | None, root: Path, place: Place) -> Home:
-    """The user whose phones are configured and the folder below which they look; None means our own.
+class People:
+    """Looks users up, each once: with a directory service behind it that may take its time, so keep it for one reading
+    of the settings and no longer. ``root`` is what absolute paths hang under."""
 
-    Raises ProvisionerError: nobody of that name, or somebody else than who this process runs as (nothing privileged
-    writes inside a folder that another user controls).
-    """
-    own = os.geteuid()
-    try:
-        entry = pwd.getpwnam(user) if user else pwd.getpwuid(own)
-    except KeyError:
-        what = f"there is no user `{user or own}` on this machine"
-        raise ProvisionerError(Problem(place, what, "correct `user:`, or create the user")) from None
-    if entry.pw_uid != own:
-        what = f"the files are for `{entry.pw_name}`, and this runs as `{pwd.getpwuid(own).pw_name}`"
-        raise ProvisionerError(Problem(place, what, f"run it as {entry.pw_name}, or remove `user:`"))
-    return Home(entry.pw_name, str(root / (folder or entry.pw_dir).lstrip("/")))
+    def __init__(self, root: Path = Path("/")) -> None:
+        self._root = root
+        self._known: dict[str | None, pwd.struct_passwd | None] = {}
+
+    def home_of(self, user: str | None, folder: str | None, place: Place) -> Home:
+        """The user whose phones are configured and the folder below which they look; None means our own.
+
+        Raises ProvisionerError, said of ``place``: nobody of that name, or somebody else than who this runs as
+        (nothing privileged writes inside a folder that another user controls).
+        """
+        entry = self._entry(user)
+        if entry is None:
+            what = f"there is no user `{user or os.geteuid()}` on this machine"
+            raise ProvisionerError(Problem(place, what, "correct `user:`, or create the user"))
+        if entry.pw_uid != os.geteuid():
+            own = self._entry(None)
+            name = own.pw_name if own else str(os.geteuid())
+            what = f"the files are for `{entry.pw_name}`, and this runs as `{name}`"
+            raise ProvisionerError(Problem(place, what, f"run it as {entry.pw_name}, or remove `user:`"))
+        return Home(entry.pw_name, str(self._root / (folder or entry.pw_dir).lstrip("/")))
+
+    def _entry(self, user: str | None) -> pwd.struct_passwd | None:
+        if user not in self._known:
+            try:
+                self._known[user] = pwd.getpwnam(user) if user else pwd.getpwuid(os.geteuid())
+            except (KeyError, ValueError):  # ValueError: no name at all, such as one with NUL
+                self._known[user] = None
+        return self._known[user]
 
 
 def own() -> tuple[int, int]:

@@ -8,29 +8,27 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.secret import Secret
 from provisioner.core.session import Attempt, HeldSession
-
-NAME = "state.sqlite"
-VERSION = 1
-_TABLES = """
-CREATE TABLE key (key BLOB NOT NULL);
-CREATE TABLE session (agent TEXT PRIMARY KEY, url TEXT NOT NULL, login TEXT NOT NULL, row TEXT NOT NULL,
-                      token TEXT NOT NULL, password_mark TEXT NOT NULL, logged_in_at REAL NOT NULL);
-CREATE TABLE attempt (agent TEXT PRIMARY KEY, password_mark TEXT NOT NULL, at REAL NOT NULL, kind TEXT NOT NULL,
-                      cause TEXT NOT NULL, count INTEGER NOT NULL);
-CREATE TABLE realm (agent TEXT PRIMARY KEY, realm TEXT NOT NULL);
-CREATE TABLE file (base TEXT NOT NULL, path TEXT NOT NULL, agent TEXT NOT NULL, target TEXT NOT NULL,
-                   PRIMARY KEY (agent, base, path)) WITHOUT ROWID;
-"""
+from provisioner.edge.state_file import (
+    LOCK,
+    NAME,
+    DamagedError,
+    connect,
+    connect_read_only,
+    make_private,
+    reported,
+    set_aside,
+    unusable,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +40,18 @@ class LedgerEntry:
     base: str
     path: PurePosixPath
 
+    @property
+    def absolute(self) -> str:
+        """The whole path."""
+        return f"{self.base.rstrip('/')}/{self.path}"
+
 
 @contextmanager
 def lock_state(folder: Path) -> Iterator[None]:
-    """Hold the state for this process alone. Raises ProvisionerError when another one has it."""
-    _make_private(folder)
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    """Hold the state for this process alone. Raises ProvisionerError when another one has it, or it cannot be had."""
+    make_private(folder)
+    with reported(folder / LOCK):
+        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -61,10 +65,14 @@ def lock_state(folder: Path) -> Iterator[None]:
 
 
 class Store:
-    """The state, open. Use it in one thread."""
+    """The state, open. Use it in one thread. Whatever it is asked raises ProvisionerError when the disk does not do it.
 
-    def __init__(self, connection: sqlite3.Connection, remarks: Sequence[Problem] = ()) -> None:
+    Texts are kept as bytes: the platform may send what is no text of SQLite's (lone surrogates).
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, remarks: Sequence[Problem] = ()) -> None:
         self._db = connection
+        self._path = path
         self.remarks = tuple(remarks)
 
     def close(self) -> None:
@@ -77,78 +85,84 @@ class Store:
         if self._db.in_transaction:
             yield
             return
-        self._db.execute("BEGIN IMMEDIATE")
+        self._run("BEGIN IMMEDIATE")
         try:
             yield
+            self._run("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            # SQLite has rolled back by itself where the disk was full.
+            if self._db.in_transaction:
+                self._run("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     def key(self) -> bytes:
         """Thirty-two random bytes of this state, for marks of passwords."""
-        return bytes(self._db.execute("SELECT key FROM key").fetchone()[0])
+        return bytes(self._run("SELECT key FROM key")[0][0])
 
     def put_session(self, session: HeldSession) -> None:
         """Remember a login."""
-        values = (session.agent, session.url, session.login, session.row.reveal(), session.token.reveal())
-        rest = (session.password_mark, session.logged_in_at)
-        self._db.execute("INSERT OR REPLACE INTO session VALUES (?,?,?,?,?,?,?)", values + rest)
+        texts = (session.agent, session.url, session.login, session.row.reveal(), session.token.reveal())
+        rest = (_kept(session.password_mark), session.logged_in_at)
+        self._run("INSERT OR REPLACE INTO session VALUES (?,?,?,?,?,?,?)", (*map(_kept, texts), *rest))
 
     def sessions(self) -> dict[str, HeldSession]:
         """All logins that were not ended, by agent."""
-        rows = self._db.execute("SELECT * FROM session")
-        return {r[0]: HeldSession(r[0], r[1], r[2], Secret(r[3]), Secret(r[4]), r[5], r[6]) for r in rows}
+        columns = "agent, url, login, row, token, password_mark, logged_in_at"
+        rows = self._run(f"SELECT {columns} FROM session")  # noqa: S608 - a constant
+        return {session.agent: session for session in map(_session, rows)}
 
     def drop_session(self, agent: str) -> None:
         """Forget a login."""
-        self._db.execute("DELETE FROM session WHERE agent = ?", (agent,))
+        self._run("DELETE FROM session WHERE agent = ?", (_kept(agent),))
 
     def put_attempt(self, attempt: Attempt) -> None:
         """Remember a login that failed."""
-        values = (attempt.agent, attempt.password_mark, attempt.at, attempt.kind, attempt.cause, attempt.count)
-        self._db.execute("INSERT OR REPLACE INTO attempt VALUES (?,?,?,?,?,?)", values)
+        agent, mark = _kept(attempt.agent), _kept(attempt.password_mark)
+        rest = (_kept(attempt.kind), _kept(attempt.cause), attempt.count, attempt.retry_after)
+        self._run("INSERT OR REPLACE INTO attempt VALUES (?,?,?,?,?,?,?)", (agent, mark, attempt.at, *rest))
 
     def attempts(self) -> dict[str, Attempt]:
         """The last failure of each agent."""
-        return {row[0]: Attempt(*row) for row in self._db.execute("SELECT * FROM attempt")}
+        rows = self._run("SELECT agent, password_mark, at, kind, cause, count, retry_after FROM attempt")
+        made = (Attempt(_text(r[0]), _text(r[1]), r[2], _text(r[3]), _text(r[4]), *r[5:]) for r in rows)
+        return {attempt.agent: attempt for attempt in made}
 
     def drop_attempt(self, agent: str) -> None:
         """Forget an agent's failures."""
-        self._db.execute("DELETE FROM attempt WHERE agent = ?", (agent,))
+        self._run("DELETE FROM attempt WHERE agent = ?", (_kept(agent),))
 
     def put_realm(self, agent: str, realm: str) -> None:
         """Remember the realm that a server asked for."""
-        self._db.execute("INSERT OR REPLACE INTO realm VALUES (?,?)", (agent, realm))
+        self._run("INSERT OR REPLACE INTO realm VALUES (?,?)", (_kept(agent), _kept(realm)))
 
     def realms(self) -> dict[str, str]:
         """The realms that servers asked for, by agent."""
-        return dict(self._db.execute("SELECT agent, realm FROM realm"))
+        return {_text(agent): _text(realm) for agent, realm in self._run("SELECT agent, realm FROM realm")}
 
-    def record(self, agent: str, target: str, base: str, paths: Iterable[PurePosixPath]) -> None:
-        """Note files in the ledger, before they are made."""
-        rows = [(base, str(path), agent, target) for path in paths]
+    def record(self, entries: Iterable[LedgerEntry]) -> None:
+        """Note files in the ledger, before they are made. A file has one entry: the last one that was noted."""
         with self.transaction():
-            self._db.executemany("INSERT OR REPLACE INTO file VALUES (?,?,?,?)", rows)
+            for entry in entries:
+                texts = (entry.base, str(entry.path), entry.agent, entry.target)
+                self._run("INSERT OR REPLACE INTO file VALUES (?,?,?,?)", tuple(map(_kept, texts)))
 
     def recorded(self) -> tuple[LedgerEntry, ...]:
         """The whole ledger."""
-        return tuple(map(_entry, self._db.execute("SELECT agent, target, base, path FROM file")))
-
-    def recorded_agents(self) -> frozenset[str]:
-        """Everybody who has files."""
-        return frozenset(row[0] for row in self._db.execute("SELECT DISTINCT agent FROM file"))
-
-    def recorded_of(self, agent: str) -> tuple[LedgerEntry, ...]:
-        """The files of one agent."""
-        rows = self._db.execute("SELECT agent, target, base, path FROM file WHERE agent = ?", (agent,))
-        return tuple(map(_entry, rows))
+        rows = self._run("SELECT agent, target, base, path FROM file")
+        return tuple(LedgerEntry(_text(a), _text(t), _text(b), PurePosixPath(_text(p))) for a, t, b, p in rows)
 
     def forget(self, entries: Iterable[LedgerEntry]) -> None:
         """Strike files that are gone from the ledger."""
-        rows = [(entry.agent, entry.base, str(entry.path)) for entry in entries]
         with self.transaction():
-            self._db.executemany("DELETE FROM file WHERE agent = ? AND base = ? AND path = ?", rows)
+            for entry in entries:
+                texts = (_kept(entry.base), _kept(str(entry.path)))
+                self._run("DELETE FROM file WHERE base = ? AND path = ?", texts)
+
+    def _run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(statement, values).fetchall()
+        except sqlite3.OperationalError as error:
+            raise unusable(self._path, error) from None
 
 
 def open_store(folder: Path, *, read_only: bool = False) -> Store:
@@ -160,73 +174,37 @@ def open_store(folder: Path, *, read_only: bool = False) -> Store:
     path = folder / NAME
     if read_only:
         return _open_read_only(path)
-    _make_private(folder)
+    make_private(folder)
     try:
-        return Store(_connect(path))
-    except sqlite3.DatabaseError:
-        aside = _set_aside(path)
+        return Store(connect(path), path)
+    except DamagedError:
+        aside = set_aside(path)
         what = "the state was damaged; agents are logged in again"
-        return Store(_connect(path), [Problem(Place(str(path)), what, f"it is kept as {aside.name}", remark=True)])
+        return Store(connect(path), path, [Problem(Place(str(path)), what, f"it is kept as {aside.name}", remark=True)])
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
-    path.chmod(0o600)
-    # A write-ahead log lets `plan` read meanwhile. FULL: the ledger knows of a file before a power cut can leave it.
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
-    try:
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=FULL")
-        _migrate(db, path)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _migrate(db: sqlite3.Connection, path: Path) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > VERSION:
-        what = f"this state was written by a newer version (layout {version}, this one knows {VERSION})"
-        raise ProvisionerError(Problem(Place(str(path)), what, "install that version again, or move the file away"))
-    if version < 1:
-        db.execute("BEGIN IMMEDIATE")
-        for statement in _TABLES.split(";"):
-            db.execute(statement)
-        db.execute("INSERT INTO key VALUES (?)", (secrets.token_bytes(32),))
-        db.execute(f"PRAGMA user_version = {VERSION}")
-        db.execute("COMMIT")
-    elif db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-        raise sqlite3.DatabaseError("damaged")
+def state_exists(folder: Path) -> bool:
+    """Is there a state in ``folder``? Raises ProvisionerError when we may not look."""
+    with reported(folder):
+        return (folder / NAME).exists()
 
 
 def _open_read_only(path: Path) -> Store:
     try:
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        db.execute("SELECT key FROM key")
-    except sqlite3.Error:
-        raise ProvisionerError(Problem(Place(str(path)), "there is no state here", "nothing was applied yet")) from None
-    return Store(db)
+        return Store(connect_read_only(path), path)
+    except DamagedError:
+        what, fix = "the state is damaged", "the service sets it aside when it starts"
+        raise ProvisionerError(Problem(Place(str(path)), what, fix)) from None
 
 
-def _set_aside(path: Path) -> Path:
-    number = 1
-    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
-        number += 1
-    path.rename(aside)
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-    return aside
+def _kept(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
-def _entry(row: Sequence[str]) -> LedgerEntry:
-    return LedgerEntry(row[0], row[1], row[2], PurePosixPath(row[3]))
+def _text(kept: bytes) -> str:
+    return kept.decode("utf-8", "surrogatepass")
 
 
-def _make_private(folder: Path) -> None:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
-    except OSError as error:
-        fix = "create it for this user, or name another with `--state DIR`"
-        raise ProvisionerError(Problem(Place(str(folder)), f"no state here: {error.strerror}", fix)) from None
+def _session(row: Sequence[Any]) -> HeldSession:
+    agent, url, login, answer, token, mark = map(_text, row[:6])
+    return HeldSession(agent, url, login, Secret(answer), Secret(token), mark, row[6])

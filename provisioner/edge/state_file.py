@@ -1,0 +1,138 @@
+"""The state's file: opened, made, judged, set aside."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from provisioner.core.problem import Place, Problem, ProvisionerError
+
+NAME, LOCK = "state.sqlite", "lock"
+VERSION = 1
+_TABLES = """
+CREATE TABLE key (key BLOB NOT NULL);
+CREATE TABLE session (agent TEXT PRIMARY KEY, url TEXT NOT NULL, login TEXT NOT NULL, row TEXT NOT NULL,
+                      token TEXT NOT NULL, password_mark TEXT NOT NULL, logged_in_at REAL NOT NULL);
+CREATE TABLE attempt (agent TEXT PRIMARY KEY, password_mark TEXT NOT NULL, at REAL NOT NULL, kind TEXT NOT NULL,
+                      cause TEXT NOT NULL, count INTEGER NOT NULL, retry_after REAL NOT NULL);
+CREATE TABLE realm (agent TEXT PRIMARY KEY, realm TEXT NOT NULL);
+CREATE TABLE file (base TEXT NOT NULL, path TEXT NOT NULL, agent TEXT NOT NULL, target TEXT NOT NULL,
+                   PRIMARY KEY (base, path)) WITHOUT ROWID;
+"""
+_TABLE_NAMES = {"key", "session", "attempt", "realm", "file"}
+
+
+class DamagedError(Exception):
+    """The file is there and is no state."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """The state's file, made when there is none. Raises DamagedError, or ProvisionerError when it cannot be used."""
+    with reported(path):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        path.chmod(0o600)
+    with _judged(path), ExitStack() as stack:
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+        stack.callback(db.close)
+        # A write-ahead log lets `plan` read meanwhile; with FULL the ledger knows of a file before a power cut.
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        if _layout(db, path) < 1:
+            _make_tables(db)
+        _check(db)
+        stack.pop_all()
+        return db
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """The state's file for reading, while another process writes it. Raises as ``connect`` does."""
+    with reported(path):
+        if not path.exists():
+            raise ProvisionerError(Problem(Place(str(path)), "there is no state here", "nothing was applied yet"))
+    with _judged(path), ExitStack() as stack:
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
+        stack.callback(db.close)
+        _layout(db, path)
+        _check(db)
+        stack.pop_all()
+        return db
+
+
+@contextmanager
+def _judged(path: Path) -> Iterator[None]:
+    """Tells a file that is no state from a disk that does not let us look."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise unusable(path, error) from None
+    except sqlite3.DatabaseError:
+        raise DamagedError from None
+
+
+def _layout(db: sqlite3.Connection, path: Path) -> int:
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version > VERSION:
+        what = f"this state was written by a newer version (layout {version}, this one knows {VERSION})"
+        raise ProvisionerError(Problem(Place(str(path)), what, "install that version again, or move the file away"))
+    return version
+
+
+def _make_tables(db: sqlite3.Connection) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    for statement in _TABLES.split(";"):
+        db.execute(statement)
+    db.execute("INSERT INTO key VALUES (?)", (secrets.token_bytes(32),))
+    db.execute(f"PRAGMA user_version = {VERSION}")
+    db.execute("COMMIT")
+
+
+def _check(db: sqlite3.Connection) -> None:
+    tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok" or _TABLE_NAMES - tables:
+        raise DamagedError
+    if db.execute("SELECT count(*) FROM key").fetchone()[0] != 1:
+        raise DamagedError
+
+
+def set_aside(path: Path) -> Path:
+    """Give a damaged file another name beside its place, and tell it."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    path.rename(aside)
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    return aside
+
+
+def unusable(path: Path, error: sqlite3.Error) -> ProvisionerError:
+    """What SQLite says of a file that is whole, in our words."""
+    return ProvisionerError(Problem(Place(str(path)), f"the state cannot be used: {error}", "see disk, owner and mode"))
+
+
+@contextmanager
+def reported(path: Path) -> Iterator[None]:
+    """What the system refuses inside, said of ``path``."""
+    try:
+        yield
+    except OSError as error:
+        fix = "it must be a file of the user that this runs as; or name another folder with `--state DIR`"
+        raise ProvisionerError(Problem(Place(str(path)), f"no state here: {error.strerror}", fix)) from None
+
+
+def make_private(folder: Path) -> None:
+    """Make the state's folder, mode 0700, or tighten it. Raises ProvisionerError when that cannot be, or when it holds
+    other things: `--state /tmp` must lock nobody out."""
+    with reported(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not folder.stat().st_mode & 0o077:
+            return
+        names = {entry.name for entry in folder.iterdir()}
+        if names and not names & {NAME, LOCK}:
+            what = "others can look into this folder, and it holds other things than the state"
+            raise ProvisionerError(Problem(Place(str(folder)), what, "name an empty folder, or chmod 700 it"))
+        folder.chmod(0o700)
