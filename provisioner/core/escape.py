@@ -55,8 +55,15 @@ def plain(value: object) -> str:
             raise refuse(f"the template writes a {type(value).__name__} into the file", "use `for` in the template")
     found = forbidden(text)
     if found:
-        raise refuse(f"a value holds {found}, which no phone's file can hold", "remove that character")
+        raise _holds(value, found, "which no phone's file can hold")
     return text
+
+
+def _holds(value: object, found: str, why: str) -> Refused:
+    # Not even one character of a secret is shown.
+    if isinstance(value, Secret):
+        return refuse(f"a password holds a character {why}", "choose another password")
+    return refuse(f"a value holds {found}, {why}", "remove that character")
 
 
 def mapped(characters: Mapping[str, str], forbid: str = "") -> Escape:
@@ -67,7 +74,7 @@ def mapped(characters: Mapping[str, str], forbid: str = "") -> Escape:
         text = plain(value)
         found = forbidden(text, forbid)
         if found:
-            raise refuse(f"a value holds {found}, which this file cannot hold", "remove that character")
+            raise _holds(value, found, "which this file cannot hold")
         return text.translate(table)
 
     return escape

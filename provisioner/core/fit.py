@@ -5,6 +5,7 @@ A file that cannot register is worse than none: the agent believes in it. So the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -12,12 +13,16 @@ from itertools import islice
 from typing import Any
 
 from provisioner.core.account import Account, DtmfMode, MediaEncryption, Proof, Transport
+from provisioner.core.address import ice_servers, websocket_parts, wrong_addresses
 from provisioner.core.codec import audio
 from provisioner.core.escape import forbidden, name_addr, sip_quoted, sip_user
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.secret import Secret
 from provisioner.core.target import Target, Word
 
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z]{2,4})?")
+# Made of other names, which are checked themselves.
+_MADE = frozenset({"display_quoted", "user", "aor", "name_addr", "registrar", "outbound_proxy_uri", "ice_servers"})
 _ORDER = (Transport.TLS, Transport.TCP, Transport.UDP, Transport.WSS, Transport.WS)
 
 
@@ -76,6 +81,7 @@ class _Fitting:
             "folder": self._choice.folder,
             "ca_file": self._choice.ca_file,
         }
+        self._check_addresses(transport)
         for name, value in names.items():
             self._check_characters(name, value)
         if any(not problem.remark for problem in self._found):
@@ -108,6 +114,7 @@ class _Fitting:
         return {
             "agent": account.agent,
             "name": account.name,
+            "user": sip_user(account.name),
             "domain": account.domain,
             "display_name": account.display_name,
             "display_quoted": sip_quoted(account.display_name),
@@ -115,23 +122,28 @@ class _Fitting:
             "name_addr": name_addr(account.display_name, aor),
             "auth_user": account.credential.user,
             "expires": account.expires,
-            "language": account.language,
+            "language": self._language(),
         }
+
+    def _language(self) -> str:
+        language = self._account.language
+        if not language or _LANGUAGE.fullmatch(language):
+            return language
+        self._remark(f"the language is none: {language[:20]!r}", "set `account: {language: es}`")
+        return ""
 
     def _credential(self) -> dict[str, str | Secret]:
         credential = self._account.credential
-        forms = {"ha1": credential.ha1, "password": credential.password}
-        for form in self._target.credential:
-            secret = forms[form]
-            if secret:
-                if form == "ha1" and credential.proof is Proof.ASSUMED:
-                    what = (
-                        f"the realm `{credential.realm}` is assumed, not proven: if it is another, the phone is refused"
-                    )
-                    self._remark(what, "give the agent's `password:` or the right `realm:`")
-                return {"realm": credential.realm, form: secret}
-        self._wrong(*self._no_credential())
-        return {"realm": credential.realm}
+        known = {"ha1": credential.ha1, "password": credential.password}
+        taken = {form: secret for form in self._target.credential if (secret := known[form])}
+        if not self._target.every_credential:
+            taken = dict(islice(taken.items(), 1))
+        if not taken:
+            self._wrong(*self._no_credential())
+        if "ha1" in taken and credential.proof is Proof.ASSUMED:
+            what = f"the realm `{credential.realm}` is assumed, not proven: if it is another, the phone is refused"
+            self._remark(what, "give the agent's `password:` or the right `realm:`")
+        return {"realm": credential.realm, **taken}
 
     def _no_credential(self) -> tuple[str, str]:
         name, credential = self._target.name, self._account.credential
@@ -158,13 +170,18 @@ class _Fitting:
         else:
             registrar = f"sip:{account.server}:{port};transport={transport}"
         proxy = account.outbound_proxy
+        if proxy and transport.is_websocket:
+            what = f"the outbound proxy is not told: over {transport} the WebSocket's server gets every request"
+            self._remark(what, "set `websocket_url` to go through another server")
+            proxy = ""
         return {
             "transport": self._target.transports.get(transport, ""),
             "server": account.server,
             "port": port,
+            "elsewhere": account.server != account.domain,
             "registrar": registrar,
             "websocket_url": url,
-            **_parts(url),
+            **websocket_parts(url),
             "outbound_proxy": proxy,
             "outbound_proxy_uri": f"sip:{proxy};transport={transport};lr" if proxy else "",
             "stun": list(account.stun),
@@ -172,19 +189,22 @@ class _Fitting:
                 {"server": turn.server, "transport": turn.transport, "user": turn.user, "password": turn.password}
                 for turn in account.turn
             ],
+            "ice_servers": ice_servers(account),
         }
 
     def _media(self, transport: Transport) -> dict[str, Any]:
         return {
             "codecs": self._codecs(),
+            "codecs_off": [word for name, word in self._target.codecs.items() if name not in self._account.codecs],
             "dtmf": self._dtmf(),
             "media_encryption": self._media_encryption(transport),
         }
 
     def _codecs(self) -> list[Word]:
         known = self._target.codecs
-        able = [name for name in self._account.codecs if name in known]
-        dropped = [name for name in self._account.codecs if name not in known]
+        wanted = tuple(dict.fromkeys(self._account.codecs))
+        able = [name for name in wanted if name in known]
+        dropped = [name for name in wanted if name not in known]
         if not audio(able):
             what = f"{self._target.name} has none of this account's audio codecs ({', '.join(self._account.codecs)})"
             self._wrong(what, f"it has: {', '.join(audio(known))}; ask the platform's administrator to allow one")
@@ -232,13 +252,23 @@ class _Fitting:
 
     def _check_characters(self, name: str, value: object) -> None:
         limit = self._target.limits.get(name)
+        if name in _MADE and not limit:
+            return
         for text in _texts(value):
             found = forbidden(text, limit.refuse if limit else "")
             if found:
-                self._wrong(f"{self._target.name} cannot hold {found} in `{name}`", "remove that character")
+                self._wrong(f"{self._target.name} cannot hold {self._shown(name, found)} in `{name}`", "remove it")
             elif limit and limit.longest and len(text.encode()) > limit.longest:
                 what = f"{self._target.name} holds at most {limit.longest} bytes in `{name}`"
                 self._wrong(what, f"shorten it: it has {len(text.encode())}")
+
+    def _shown(self, name: str, found: str) -> str:
+        # Not even one character of a secret is shown.
+        return "a character" if name in ("ha1", "password", "turn", "ice_servers") else found
+
+    def _check_addresses(self, transport: Transport) -> None:
+        for role, text in wrong_addresses(self._account, transport):
+            self._wrong(f"the {role} is no address: {text[:40]!r}", "correct it, or set it in `account:`")
 
     def _wrong(self, what: str, fix: str) -> None:
         self._found.append(Problem(self._place(), what, fix))
@@ -248,20 +278,6 @@ class _Fitting:
 
     def _place(self) -> Place:
         return Place(f"agent {self._account.agent}, {self._target.name}")
-
-
-def _parts(url: str) -> dict[str, Any]:
-    """Host, port and path of a WebSocket address."""
-    scheme, _, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    host, colon, port = authority.rpartition(":")
-    if not colon or port.endswith("]"):
-        host, port = authority, "443" if scheme == "wss" else "80"
-    return {
-        "websocket_host": host,
-        "websocket_port": int(port) if port.isdecimal() else 0,
-        "websocket_path": slash + path,
-    }
 
 
 def _texts(value: object) -> Iterable[str]:

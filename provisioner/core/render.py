@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from provisioner.core import escape
@@ -24,16 +25,21 @@ from provisioner.core.formats import FORMATS, Leaves
 from provisioner.core.plan import DesiredFile
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.secret import Secret
-from provisioner.core.target import FileSpec, Target
+from provisioner.core.target import VALUES, FileSpec, Target
 
 _TOKEN = re.compile("(Q[0-9]{3}xQ)")
 # A value inside these would be escaped twice, or would come from somewhere else.
 _REFUSED = {
     nodes.Macro: "macro", nodes.CallBlock: "call", nodes.FilterBlock: "filter", nodes.AssignBlock: "set … endset",
     nodes.Include: "include", nodes.Import: "import", nodes.FromImport: "import", nodes.Extends: "extends",
+    nodes.Block: "block", nodes.EvalContextModifier: "autoescape", nodes.Call: "a function",
 }  # fmt: skip
-# The phone's own words, which templates compare; everything else is free text that they only write.
-WORDS = frozenset({"transport", "dtmf", "media_encryption", "codecs", "options", "language"})
+# What may be done to a value in a template. Nothing that escapes (that is the target's business), marks as safe, or
+# changes letters: a value is written whole.
+_FILTERS = ("first", "join", "last", "length", "list", "reverse", "sort")
+_TESTS = ("defined", "undefined", "mapping", "string", "number")
+# The phone's own words and closed lists, which templates compare; all else is free text that they only write.
+WORDS = frozenset({"transport", "dtmf", "media_encryption", "codecs", "codecs_off", "turn.transport"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,10 @@ def render(target: Target, fit: Fit) -> tuple[Rendered, ...]:
     Raises ProvisionerError: a template that is wrong, a value that a file cannot hold, a file that the phone would not
     read as it was meant.
     """
-    return tuple(_render_file(f"{target.name}/{spec.template}", spec, fit.names) for spec in target.files)
+    originals: dict[str, str | Secret] = {}
+    words = WORDS | {f"options.{name}" for name, option in target.options.items() if option.values}
+    filling = _Filling(fit.names, json.dumps(_stand_ins(fit.names, originals, words)), originals)
+    return tuple(_render_file(f"{target.name}/{spec.template}", spec, filling) for spec in target.files)
 
 
 def check_templates(target: Target) -> tuple[Problem, ...]:
@@ -62,14 +71,22 @@ def check_templates(target: Target) -> tuple[Problem, ...]:
             _template(f"{target.name}/{spec.template}", spec)
         except ProvisionerError as error:
             problems += error.problems
-    return tuple(problems)
+    return tuple(dict.fromkeys(problems))
 
 
-def _render_file(where: str, spec: FileSpec, names: Mapping[str, Any]) -> Rendered:
-    text = _fill(where, spec, names)
-    originals: dict[str, str | Secret] = {}
-    stand_ins = _stand_ins(names, originals)
-    shape = _shape(where, spec, json.dumps(stand_ins))
+@dataclass(frozen=True, slots=True)
+class _Filling:
+    """The names; the same as JSON with a token for each free text; token → text."""
+
+    names: Mapping[str, Any]
+    stand_ins: str
+    originals: Mapping[str, str | Secret]
+
+
+def _render_file(where: str, spec: FileSpec, filling: _Filling) -> Rendered:
+    text = _fill(where, spec, filling.names)
+    originals = filling.originals
+    shape = _shape(where, spec, filling.stand_ins)
     leaves = _read(where, spec, text)
     _compare(where, leaves, shape, {token: _written(spec, value) for token, value in originals.items()})
     _check_lines(where, spec, text)
@@ -89,16 +106,37 @@ def _template(where: str, spec: FileSpec) -> Template:
         keep_trailing_newline=True,
         autoescape=False,
     )
+    environment.globals.clear()
     try:
-        for node in environment.parse(spec.source).find_all(tuple(_REFUSED)):
-            what = f"`{_REFUSED[type(node)]}` cannot stand in a template"
-            raise _wrong(where, what, "use names, `if` and `for`", node.lineno)
+        problems = tuple(_mistakes(where, environment.parse(spec.source)))
+        if problems:
+            raise ProvisionerError(problems)
         return environment.from_string(spec.source)
     except TemplateSyntaxError as error:
         raise _wrong(where, f"this is not a Jinja template: {error.message}", "mend it", error.lineno) from None
     except ProvisionerError as error:
         # A constant of the template is escaped when it is compiled.
         raise _renamed(where, error) from None
+
+
+def _mistakes(where: str, tree: nodes.Template) -> Iterator[Problem]:
+    """What a template may not hold, and names that there are not, each at its line."""
+    for node in tree.find_all(tuple(_REFUSED)):
+        word = next(word for kind, word in _REFUSED.items() if isinstance(node, kind))
+        yield _problem(where, f"`{word}` cannot stand in a template", "use names, `if` and `for`", node.lineno)
+    for filtered in tree.find_all(nodes.Filter):
+        if filtered.name not in _FILTERS:
+            fix = f"values are written whole and escaped by the target; there are: {', '.join(_FILTERS)}"
+            yield _problem(where, f"the filter `{filtered.name}` cannot stand in a template", fix, filtered.lineno)
+    for test in tree.find_all(nodes.Test):
+        if test.name not in _TESTS:
+            yield _problem(where, f"there is no test `{test.name}`", f"there are: {', '.join(_TESTS)}", test.lineno)
+    unknown = meta.find_undeclared_variables(tree) - set(VALUES)
+    for name in tree.find_all(nodes.Name):
+        if name.name in unknown and name.ctx == "load":
+            close = get_close_matches(name.name, VALUES, 1)
+            fix = f"did you mean `{close[0]}`?" if close else f"there are: {', '.join(VALUES)}"
+            yield _problem(where, f"there is no value `{name.name}`", fix, name.lineno)
 
 
 def _fill(where: str, spec: FileSpec, names: Mapping[str, Any]) -> str:
@@ -124,14 +162,18 @@ def _shape(where: str, spec: FileSpec, stand_ins: str) -> Leaves:
     return _read(where, spec, _fill(where, spec, json.loads(stand_ins)))
 
 
-def _stand_ins(value: Any, originals: dict[str, str | Secret], name: str = "") -> Any:
-    """``value`` with each free text replaced by a token; ``originals`` gets token → text."""
+def _stand_ins(value: Any, originals: dict[str, str | Secret], words: frozenset[str], name: str = "") -> Any:
+    """``value`` with a token for each free text (all but ``words``); ``originals`` gets token → text."""
     match value:
+        case _ if name in words:
+            return value
         case Mapping():
-            return {key: _stand_ins(item, originals, name or key) for key, item in value.items()}
+            return {
+                key: _stand_ins(item, originals, words, f"{name}.{key}" if name else key) for key, item in value.items()
+            }
         case list() | tuple():
-            return [_stand_ins(item, originals, name) for item in value]
-        case Secret() | str() if value and name not in WORDS:
+            return [_stand_ins(item, originals, words, name) for item in value]
+        case Secret() | str() if value:
             token = f"Q{len(originals):03d}xQ"
             originals[token] = value
             return token
@@ -183,5 +225,9 @@ def _renamed(where: str, error: ProvisionerError) -> ProvisionerError:
     )
 
 
+def _problem(where: str, what: str, fix: str, line: int = 0) -> Problem:
+    return Problem(Place(where, line, 1 if line else 0), what, fix)
+
+
 def _wrong(where: str, what: str, fix: str, line: int = 0) -> ProvisionerError:
-    return ProvisionerError(Problem(Place(where, line, 1 if line else 0), what, fix))
+    return ProvisionerError(_problem(where, what, fix, line))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from provisioner.core.account import DtmfMode, MediaEncryption, Transport
+from provisioner.core.codec import NAMES
 from provisioner.core.document import Document
 from provisioner.core.formats import FORMATS
 from provisioner.core.problem import Problem, ProvisionerError
@@ -19,6 +20,14 @@ from provisioner.core.validate import Checker
 
 Word = str | int | Mapping[str, str | int]
 
+# What a template may write and a manifest may limit; `fit` makes them all, of `ha1` and `password` what is known.
+VALUES = (
+    "agent", "name", "user", "domain", "display_name", "display_quoted", "aor", "name_addr", "auth_user", "expires",
+    "language", "realm", "ha1", "password", "transport", "server", "port", "elsewhere", "registrar", "websocket_url",
+    "websocket_host", "websocket_port", "websocket_path", "outbound_proxy", "outbound_proxy_uri", "stun", "turn",
+    "ice_servers", "codecs", "codecs_off", "dtmf", "media_encryption", "options", "folder", "ca_file",
+)  # fmt: skip
+
 _WORD = {"oneOf": [{"type": ["string", "integer"]},
                    {"type": "object", "additionalProperties": {"type": ["string", "integer"]}}]}  # fmt: skip
 _TEXT = {"type": "string", "minLength": 1}
@@ -26,7 +35,14 @@ _RELATIVE = {"type": "string", "pattern": r"^(?!/)(?!.*(^|/)\.\.?(/|$))[^\x00]+$
 
 
 def _words(names: list[str]) -> Schema:
-    return {"type": "object", "additionalProperties": False, "properties": dict.fromkeys(names, _WORD)}
+    properties = dict.fromkeys(names, _WORD)
+    return {"type": "object", "additionalProperties": False, "minProperties": 1, "properties": properties}
+
+
+_LIMIT = {
+    "type": "object", "additionalProperties": False, "minProperties": 1,
+    "properties": {"refuse": _TEXT, "longest": {"type": "integer", "minimum": 1}},
+}  # fmt: skip
 
 
 MANIFEST: Schema = {
@@ -41,17 +57,16 @@ MANIFEST: Schema = {
         "folders": {"type": "array", "items": _RELATIVE, "description": "More folders that must exist."},
         "credential": {"type": "array", "minItems": 1, "items": {"enum": ["ha1", "password"], "type": "string"},
                        "description": "What the phone takes, best first."},
+        "every_credential": {"type": "boolean", "description": "The phone is told all that is known."},
         "transports": _words([str(word) for word in Transport]),
         "dtmf": _words([str(word) for word in DtmfMode]),
         "media_encryption": _words([str(word) for word in MediaEncryption]),
-        "codecs": {"type": "object", "additionalProperties": _WORD, "minProperties": 1},
+        "codecs": _words(sorted(NAMES.values())),
         "limits": {
             "type": "object",
             "description": "What the phone cannot hold, by name of the value.",
-            "additionalProperties": {
-                "type": "object", "additionalProperties": False,
-                "properties": {"refuse": _TEXT, "longest": {"type": "integer", "minimum": 1}},
-            },
+            "additionalProperties": False,
+            "properties": dict.fromkeys(VALUES, _LIMIT),
         },
         "options": {
             "type": "object",
@@ -137,6 +152,7 @@ class Target:
     options: Mapping[str, Option]
     files: tuple[FileSpec, ...]
     tried_with: tuple[str, ...] = ()
+    every_credential: bool = False
 
 
 def target_from(name: str, manifest: Document, sources: Mapping[str, str]) -> Target:
@@ -149,7 +165,11 @@ def target_from(name: str, manifest: Document, sources: Mapping[str, str]) -> Ta
     if not problems and not isinstance(value, dict):
         problems.append(Problem(manifest.place(), "the manifest is empty", "see `Adding a target` in the README"))
     if not problems:
-        problems += _missing_templates(manifest, value, sources)
+        problems += [
+            *_missing_templates(manifest, value, sources),
+            *_doubled_files(manifest, value),
+            *_wrong_defaults(manifest, value),
+        ]
     if problems:
         raise ProvisionerError(problems)
     return Target(
@@ -166,6 +186,7 @@ def target_from(name: str, manifest: Document, sources: Mapping[str, str]) -> Ta
         options={key: _option(option) for key, option in value.get("options", {}).items()},
         files=tuple(_file(spec, sources) for spec in value["files"]),
         tried_with=tuple(value.get("tried_with", ())),
+        every_credential=value.get("every_credential", False),
     )
 
 
@@ -174,6 +195,27 @@ def _missing_templates(manifest: Document, value: Any, sources: Mapping[str, str
         Problem(manifest.place(("files", index, "template")), f"there is no `{spec['template']}` here", "add the file")
         for index, spec in enumerate(value["files"])
         if spec["template"] not in sources
+    ]
+
+
+def _doubled_files(manifest: Document, value: Any) -> list[Problem]:
+    names = [spec["name"] for spec in value["files"]]
+    return [
+        Problem(manifest.place(("files", index, "name")), f"`{name}` is written twice", "give each file its own name")
+        for index, name in enumerate(names)
+        if name in names[:index]
+    ]
+
+
+def _wrong_defaults(manifest: Document, value: Any) -> list[Problem]:
+    return [
+        Problem(
+            manifest.place(("options", name, "default")),
+            f"the default of `{name}` is none of its values",
+            f"one of: {', '.join(option['values'])}",
+        )
+        for name, option in value.get("options", {}).items()
+        if "values" in option and option["default"] not in option["values"]
     ]
 
 
