@@ -5,7 +5,6 @@ POST /Integra/resources/auth/AgentLogin and /Integra/resources/api/AgentLogoff, 
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import ssl
 import time
@@ -73,7 +72,7 @@ class PlatformClient:
                     return Trouble(f"the platform's answer is longer than {LARGEST} bytes")
                 kind, wait = response.headers.get("Content-Type", ""), response.headers.get("Retry-After")
                 return Reply(response.status, received, kind, wait, time.time())
-        except (OSError, aiohttp.ClientError, HttpProcessingError) as error:
+        except (OSError, UnicodeError, aiohttp.ClientError, HttpProcessingError) as error:
             # Not chained: an exception of the HTTP library may hold the request.
             return Trouble(in_words(error))
 
@@ -116,10 +115,13 @@ def in_words(error: BaseException) -> str:
         return f"the platform's certificate is not accepted: {cause.verify_message or 'it is not valid'}"
     if isinstance(error, ssl.SSLError | aiohttp.ClientSSLError):
         return "the platform does not speak TLS 1.2 or newer as it should"
-    if isinstance(error, asyncio.TimeoutError):
+    if isinstance(error, TimeoutError):
         return "the platform did not answer in time"
+    if isinstance(error, UnicodeError | aiohttp.InvalidURL):
+        return "the platform cannot be reached: its name is none"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"the platform cannot be reached: {error.os_error.strerror or 'its name is not known'}"
+        hangs_up = "it hangs up before TLS is agreed; does it speak TLS 1.2 or newer?"
+        return f"the platform cannot be reached: {error.os_error.strerror or hangs_up}"
     if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError | aiohttp.ClientPayloadError):
         return "the platform closed the connection"
     return f"what the platform sent is not HTTP ({type(error).__name__})"
