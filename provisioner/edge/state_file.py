@@ -13,6 +13,7 @@ from provisioner.core.problem import Place, Problem, ProvisionerError
 
 NAME, LOCK = "state.sqlite", "lock"
 VERSION = 1
+PATIENCE = 1.0  # seconds: nobody but a person with an SQLite shell can make us wait
 _TABLES = """
 CREATE TABLE key (key BLOB NOT NULL);
 CREATE TABLE session (agent TEXT PRIMARY KEY, url TEXT NOT NULL, login TEXT NOT NULL, row TEXT NOT NULL,
@@ -36,7 +37,7 @@ def connect(path: Path) -> sqlite3.Connection:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
         path.chmod(0o600)
     with _judged(path), ExitStack() as stack:
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=PATIENCE)
         stack.callback(db.close)
         # A write-ahead log lets `plan` read meanwhile; with FULL the ledger knows of a file before a power cut.
         db.execute("PRAGMA journal_mode=WAL")
@@ -54,7 +55,7 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
         if not path.exists():
             raise ProvisionerError(Problem(Place(str(path)), "there is no state here", "nothing was applied yet"))
     with _judged(path), ExitStack() as stack:
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=PATIENCE)
         stack.callback(db.close)
         _layout(db, path)
         _check(db)
