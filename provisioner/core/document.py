@@ -10,27 +10,26 @@ import gc
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import yaml
 
+from provisioner.core.excerpt import lines_of, shown
 from provisioner.core.problem import Place, Problem
+from provisioner.core.syntax import explained, unprintable
 
 DEEPEST = 40
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?")
+_PLAIN, _TEXT = "tag:yaml.org,2002:value", "tag:yaml.org,2002:str"
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}"
     for name in ["str", "int", "float", "bool", "null", "timestamp", "value", "merge", "map", "seq"]
 }
-_KEY = re.compile(r"""(?:^|[\s,{\-?])(["']?)([\w.\-]+)\1\s*:(?=\s|$)""")
-_SECRET_KEY = re.compile(r"pas+w|pass|secret|token|ha1|kennwort|contrase|senha|clave|pwd", re.IGNORECASE)
-_USERINFO = re.compile(r"//[^/@\s]*@")
-
 Path = tuple[str | int, ...]
 
 
@@ -51,22 +50,32 @@ class Document:
 
     @cached_property
     def _lines(self) -> list[str]:
-        return self.text.split("\n")
+        return lines_of(self.text)
 
     def place(self, path: Iterable[str | int] = (), *, key: bool = False) -> Place:
         """Where the value at ``path`` stands, or with ``key`` its key; as much of the path as exists is followed."""
+        return self.with_source(self.position(path, key=key))
+
+    def position(self, path: Iterable[str | int] = (), *, key: bool = False) -> Place:
+        """The same without the text of the line, which costs a hundred times as much."""
         node = self.root
         mark = node.start_mark if node else None
         for step in path:
             found = _step(node, step)
             if found is None:
                 break
-            mark = (found[0] if key else found[1]).start_mark
+            # A value that is not there has its mark elsewhere; its key says better where it is missing.
+            mark = (found[0] if key or _is_absent(found[1]) else found[1]).start_mark
             node = found[1]
-        return self._at(mark.line, mark.column) if mark else Place(self.name, 1, 1)
+        return Place(self.name, mark.line + 1, mark.column + 1) if mark else Place(self.name, 1, 1)
 
-    def _at(self, line: int, column: int) -> Place:
-        return Place(self.name, line + 1, column + 1, shown(self._lines, line))
+    def with_source(self, place: Place) -> Place:
+        """``place``, which is in this document, with the text of its line as far as it may be shown."""
+        return replace(place, source=shown(self._lines, place.line - 1))
+
+    def at(self, line: int, column: int) -> Place:
+        """The place in this line and column, both counted from 0."""
+        return self.with_source(Place(self.name, line + 1, column + 1))
 
 
 def read_document(name: str, text: str, schema: Mapping[str, object], *, private: bool = True) -> Document:
@@ -75,23 +84,44 @@ def read_document(name: str, text: str, schema: Mapping[str, object], *, private
     Never raises for bad text: the mistakes are in ``problems``, and ``value`` is None when nothing could be read.
     """
     blank = Document(name, text, private)
-    try:
-        with _no_garbage_collection():
-            root = yaml.compose(text, Loader=_LOADER)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = blank._at(mark.line, mark.column) if mark else Place(name, 1, 1)
-        return Document(name, text, private, problems=(Problem(place, _syntax(error), "mend the YAML"),))
-    except (yaml.YAMLError, UnicodeError, RecursionError) as error:
-        return Document(
-            name, text, private, problems=(Problem(Place(name, 1, 1), _unreadable(error), "save as UTF-8"),)
+    odd = unprintable(text)
+    if odd:
+        line, column, character = odd
+        return replace(
+            blank, problems=(Problem(blank.at(line, column), f"{character} cannot stand here", "remove it"),)
         )
-    if root is None:
-        return Document(name, text, private)
-    with _no_garbage_collection():
+    with without_garbage_collection():
+        try:
+            root = yaml.compose(text, Loader=_Loader)
+        except (yaml.YAMLError, RecursionError) as error:
+            return replace(blank, problems=(_not_yaml(blank, error),))
+        if root is None:
+            return blank
         reader = _Reader(blank, schema)
         value = reader.read(root, schema, 0)
     return Document(name, text, private, root, value, tuple(reader.problems))
+
+
+def _not_yaml(document: Document, error: Exception) -> Problem:
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return Problem(document.at(0, 0), "this is nested without end", "write it flatter")
+    line, column, what, fix = explained(error, document._lines)
+    return Problem(document.at(line, column), what, fix)
+
+
+class _Loader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # type: ignore[misc]
+    """Composes nodes and leaves their meaning to the schema. PyYAML's own guessing of types takes a third of the
+    time."""
+
+    def resolve(self, kind: type[yaml.Node], value: object, implicit: Any) -> str:
+        """The tag of a node that has none: only what was written without quotes may be more than text."""
+        return _PLAIN if kind is yaml.ScalarNode and implicit[0] else _TEXT
+
+    def descend_resolver(self, current_node: object, current_index: object) -> None:
+        """Nothing: there are no rules by path."""
+
+    def ascend_resolver(self) -> None:
+        """Nothing: there are no rules by path."""
 
 
 class _Reader:
@@ -101,6 +131,7 @@ class _Reader:
         self.problems: list[Problem] = []
         self._document = document
         self._definitions = schema.get("definitions", {})
+        self._resolved: dict[tuple[int, str], Mapping[str, Any]] = {}
         # Every value takes a byte of text, so only aliases that multiply can pass this bound.
         self._left = max(10_000, len(document.text))
 
@@ -147,7 +178,7 @@ class _Reader:
             self._wrong(node, "YAML tags (!name) are not read", "write the plain value")
             return None
         text: str = node.value
-        if node.style or node.tag == "tag:yaml.org,2002:str":
+        if node.tag == _TEXT:
             return text
         types = _types(schema)
         if text in _WORDS and not ("string" in types and text in ("true", "false")):
@@ -158,46 +189,32 @@ class _Reader:
             return int(text)
         return float(text) if _NUMBER.fullmatch(text) else text
 
-    def _resolve(self, schema: object, kind: str) -> Mapping[str, object]:
+    def _resolve(self, schema: object, kind: str) -> Mapping[str, Any]:
         """The branch of ``schema`` that speaks of this kind of node."""
+        known = self._resolved.get((id(schema), kind))
+        if known is None:
+            known = self._resolved[id(schema), kind] = self._search(schema, kind)
+        return known
+
+    def _search(self, schema: object, kind: str) -> Mapping[str, Any]:
         if not isinstance(schema, Mapping):
             return {}
         reference = schema.get("$ref")
         if isinstance(reference, str):
-            return self._resolve(_part(self._definitions, reference.rpartition("/")[2]), kind)
+            return self._search(_part(self._definitions, reference.rpartition("/")[2]), kind)
         for branch in _list(schema.get("oneOf")):
-            resolved = self._resolve(branch, kind)
+            resolved = self._search(branch, kind)
             if kind in _types(resolved):
                 return resolved
         return schema
 
     def _wrong(self, node: yaml.Node, what: str, fix: str) -> None:
         mark = node.start_mark
-        self.problems.append(Problem(self._document._at(mark.line, mark.column), what, fix))
+        self.problems.append(Problem(self._document.at(mark.line, mark.column), what, fix))
 
 
-def shown(lines: Sequence[str], index: int) -> str:
-    """Line ``index`` (from 0) of a settings file as it may be printed: what may be a secret is starred out, unseen
-    lines that may continue one are not shown at all."""
-    if not 0 <= index < len(lines):
-        return ""
-    line = lines[index].rstrip("\r")
-    keys = list(_KEY.finditer(line))
-    if not keys and any(_SECRET_KEY.search(above) for above in _lines_that_this_continues(lines, index)):
-        return ""
-    for match in keys:
-        if _SECRET_KEY.search(match.group(2)):
-            return f"{line[: match.end()]} ********" if line[match.end() :].strip() else line
-    if _SECRET_KEY.search(line) and ":" in line:
-        return line[: line.index(":") + 1] + " ********"
-    return _USERINFO.sub("//********@", line)
-
-
-def _lines_that_this_continues(lines: Sequence[str], index: int) -> Iterator[str]:
-    for above in range(index - 1, max(-1, index - 200), -1):
-        yield lines[above]
-        if _KEY.search(lines[above]) and not lines[above].lstrip().startswith("#"):
-            return
+def _is_absent(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.tag == _PLAIN and not node.value
 
 
 def _step(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:
@@ -225,18 +242,8 @@ def _types(schema: Mapping[str, object]) -> Sequence[str]:
     return (kind,) if isinstance(kind, str) else tuple(map(str, _list(kind)))
 
 
-def _syntax(error: yaml.MarkedYAMLError) -> str:
-    # PyYAML quotes anchors, aliases and tags in its messages; behind `password:` those are the password.
-    text = re.sub(r"(alias|anchor|tag handle|tag|directive)( name)? '[^']*'|b'[^']*'", r"\1", error.problem or "")
-    return f"this is not YAML: {text or 'it cannot be read'}"
-
-
-def _unreadable(error: Exception) -> str:
-    return "this is nested too deep" if isinstance(error, RecursionError) else "there are bytes that are not text here"
-
-
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def without_garbage_collection() -> Iterator[None]:
     """A tree of a hundred thousand nodes has no cycles; looking for them takes two thirds of the time."""
     was_on = gc.isenabled()
     gc.disable()

@@ -7,6 +7,7 @@ from typing import Any
 
 from provisioner.core.problem import Place, Problem
 
+_WIDTH = 110
 _BOLD, _RED, _YELLOW, _DIM, _END = "\033[1m", "\033[31m", "\033[33m", "\033[2m", "\033[0m"
 
 
@@ -37,12 +38,19 @@ def _as_text(problem: Problem, colour: bool) -> str:
     bold, mark, dim, end = (_BOLD, _YELLOW if problem.remark else _RED, _DIM, _END) if colour else ("", "", "", "")
     fix = f" {dim}({printable(problem.fix)}){end}" if problem.fix else ""
     lines = [f"{bold}{printable(str(problem.where))}:{end} {mark}{printable(problem.what)}{end}{fix}"]
-    source = problem.where.source
-    if source:
+    if problem.where.source:
+        source, before = _around(problem.where.source, problem.where.column - 1)
         # Tabs stay tabs under the line too, so that the caret stands where it should.
-        blank = "".join("\t" if char == "\t" else " " for char in source[: problem.where.column - 1])
-        lines += [f"    {_line(source)}", f"    {_line(blank)}{mark}^{end}"]
+        blank = "".join("\t" if char == "\t" else " " for char in before)
+        lines += [f"    {_line(source)}", f"    {blank}{mark}^{end}"]
     return "\n".join(lines)
+
+
+def _around(source: str, column: int) -> tuple[str, str]:
+    """As much of a line as fits on a terminal with ``column`` (from 0) in it, and what of that is before it."""
+    start = max(0, column - _WIDTH // 2) if len(source) > _WIDTH else 0
+    piece = source[start : start + _WIDTH]
+    return piece, piece[: column - start].ljust(column - start)
 
 
 def _line(text: str) -> str:

@@ -1,23 +1,28 @@
 """The one schema of the settings: validation, defaults, sample, README and editor completion all come from it.
 
-It is JSON Schema draft-07. Two words are our own: ``x-effect`` says what a changed value costs (``log-in``, ``render``
-or ``none``, see ``core.reason``), ``x-sample`` is the value that the commented sample shows.
+It is JSON Schema draft-07. Three words are our own: ``x-effect`` says what a changed value costs (``log-in``,
+``render`` or ``none``, see ``core.reason``; keys below inherit it), ``x-sample`` is the value that the commented sample
+shows where there is no default, ``x-least`` the shortest time that makes sense.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 
 from provisioner.core.schema_agent import ACCOUNT, AGENT_PROPERTIES, PASSWORD, TARGET
 from provisioner.core.schema_words import (
-    HOST,
+    ABSOLUTE,
     HOST_NAME,
+    HOST_PORT,
+    URL,
     Schema,
     choice,
     duration,
     list_of,
     mapping,
     number,
+    section,
     switch,
     text,
 )
@@ -27,17 +32,18 @@ _PLATFORM = mapping(
     {
         "url": text(
             "Address of the instance. `https` only; plain `http` is accepted to this machine itself, for tests.",
-            pattern=r"^https?://[^/?#@\s]+/?$",
+            pattern=URL,
             effect="log-in",
             sample="https://acme.ucontactcloud.com",
         ),
         "ca_file": text(
             "PEM file with the authority that signed the instance's certificate. Default: the system's.",
+            pattern=ABSOLUTE,
             sample="/etc/ssl/certs/acme-ca.pem",
             effect="none",
         ),
-        "connect_timeout": duration("Longest time to reach the platform.", "5s") | {"x-effect": "none"},
-        "timeout": duration("Longest time for one whole request.", "20s") | {"x-effect": "none"},
+        "connect_timeout": duration("Longest time to reach the platform.", "5s", least="100ms", effect="none"),
+        "timeout": duration("Longest time for one whole request.", "20s", least="100ms", effect="none"),
         "realm": text(
             "The digest realm, when you know it. It is used even where it cannot be proven.", sample="asterisk"
         ),
@@ -46,7 +52,7 @@ _PLATFORM = mapping(
             "`asterisk` and the host names are always tried too.",
             text("A realm, exact to the byte."),
             default=[],
-            sample=["asterisk"],
+            sample=["asterisk", "acme"],
         ),
         "domain": HOST_NAME
         | {
@@ -54,7 +60,7 @@ _PLATFORM = mapping(
             "host of `url`.",
             "x-sample": "acme.ucontactcloud.com",
         },
-        "websocket": mapping(
+        "websocket": section(
             "Where the SIP WebSocket is, when not at the domain.",
             {
                 "host": HOST_NAME | {"description": "Host. Default: the SIP domain.", "x-sample": "sip.acme.example"},
@@ -62,7 +68,7 @@ _PLATFORM = mapping(
                 "path": text("Path of the WebSocket resource.", pattern=r"^/[!-~]*$", default="/ws"),
             },
         ),
-        "ports": mapping(
+        "ports": section(
             "Ports of the registrar.",
             {
                 "udp": number("UDP port.", 1, 65535, default=5060),
@@ -81,10 +87,10 @@ _PLATFORM = mapping(
             mapping(
                 "One TURN server.",
                 {
-                    "server": {"$ref": "#/definitions/host_port"},
+                    "server": {"$ref": "#/definitions/host_port", "x-sample": "turn.acme.example:3478"},
                     "transport": choice("How the phone talks to it.", ["udp", "tcp", "tls"], default="udp"),
-                    "user": text("User name."),
-                    "password": {"$ref": "#/definitions/password"},
+                    "user": text("User name.", sample="acme"),
+                    "password": {"$ref": "#/definitions/password", "x-effect": "render"},
                 },
                 required=["server", "user", "password"],
             ),
@@ -92,9 +98,10 @@ _PLATFORM = mapping(
         ),
     },
     required=["url"],
+    effect="render",
 )
 
-_LOGIN = mapping(
+_LOGIN = section(
     "How agents are logged in. A login makes the agent available for calls, so there is one per agent and reason.",
     {
         "at_once": number("Logins that run side by side.", 1, 256, default=8),
@@ -103,28 +110,32 @@ _LOGIN = mapping(
             "switched on at 08:00 do not arrive together.",
             "10s",
         ),
-        "first_retry": duration("Wait after the first failure; it doubles each time, with full jitter.", "5s"),
-        "longest_retry": duration("The wait never gets longer than this.", "10m"),
-        "refresh_every": duration("Log in again this often. `0s`: never.", "0s"),
+        "first_retry": duration(
+            "Wait after the first failure; it doubles each time, with full jitter.", "5s", least="1s"
+        ),
+        "longest_retry": duration("The wait never gets longer than this.", "10m", least="1s"),
+        "refresh_every": duration("Log in again this often. `0s`: never.", "0s", least="1m"),
         "log_off_on_stop": switch("Log agents off when the daemon stops.", False),
         "log_off_on_removal": switch("Log an agent off when the YAML no longer names them.", True),
     },
+    effect="none",
 )
 
-_WATCH = mapping(
+_WATCH = section(
     "How changes of the files are noticed.",
     {
         "method": choice(
             "`inotify`, or `polling` for network file systems.", ["inotify", "polling"], default="inotify"
         ),
-        "poll_every": duration("Pause between two looks when polling.", "5s"),
+        "poll_every": duration("Pause between two looks when polling.", "5s", least="100ms"),
         "settle": duration("A change is acted on when the files were quiet for this long ...", "200ms"),
         "settle_at_most": duration("... or, when they never are, after this time.", "2s"),
-        "check_every": duration("How often delivered files are compared with what they should be.", "10m"),
+        "check_every": duration("How often delivered files are compared with what they should be.", "10m", least="1s"),
     },
+    effect="none",
 )
 
-_REMOVAL = mapping(
+_REMOVAL = section(
     "What happens to files that are no longer configured.",
     {
         "brake": switch(
@@ -133,6 +144,7 @@ _REMOVAL = mapping(
             True,
         ),
     },
+    effect="none",
 )
 
 SETTINGS: Schema = {
@@ -145,20 +157,22 @@ SETTINGS: Schema = {
         "login": _LOGIN,
         "watch": _WATCH,
         "removal": _REMOVAL,
-        "defaults": mapping(
-            "What all agents of this file share; in provisioner.yaml, what all agents share.",
+        "defaults": section(
+            "What all agents of this file share; in provisioner.yaml, what the agents of all files share. "
+            "An agent's own values win.",
             {key: value for key, value in AGENT_PROPERTIES.items() if key != "login"},
+            effect="render",
         ),
         "agents": list_of("The agents.", {"$ref": "#/definitions/agent"}),
     },
     "definitions": {
-        "agent": mapping("One agent.", AGENT_PROPERTIES, required=["login"]),
+        "agent": mapping("One agent.", AGENT_PROPERTIES, required=["login"], effect="render"),
         "target": TARGET,
         "account": ACCOUNT,
         "password": PASSWORD,
         "host_port": {
             "type": "string",
-            "pattern": HOST[:-1] + r"(:[0-9]{1,5})?$",
+            "pattern": HOST_PORT,
             "maxLength": 262,
             "description": "`host` or `host:port`.",
         },
@@ -183,8 +197,19 @@ def keys(schema: Schema = SETTINGS, prefix: str = "") -> Iterator[tuple[str, Sch
     for name, part in schema.get("properties", {}).items():
         resolved = resolve(part)
         yield prefix + name, resolved
+        # What may stand in several forms has the keys of each.
         branches = [resolve(branch) for branch in resolved.get("oneOf", [resolved])]
         for branch in branches:
             yield from keys(branch, f"{prefix}{name}.")
             for item in resolve(branch.get("items", {})).get("oneOf", [branch.get("items", {})]):
                 yield from keys(resolve(item), f"{prefix}{name}[].")
+
+
+def effects(schema: Schema = SETTINGS) -> Mapping[str, str]:
+    """What a change of each setting costs, by its dotted name: its own ``x-effect``, or that of what it stands in."""
+    found: dict[str, str] = {}
+    for name, part in keys(schema):
+        above = re.sub(r"(\[\])?\.[^.]*$", "", name)
+        inherited = resolve(part.get("items", {})).get("x-effect", found.get(above, "none"))
+        found[name] = str(part.get("x-effect", inherited))
+    return found

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from provisioner.core.schema_words import HOST_NAME, TRANSPORTS, choice, duration, list_of, mapping, number, text
+from provisioner.core.codec import NAMES
+from provisioner.core.schema_words import (
+    ABSOLUTE,
+    FOLDER,
+    HOST_NAME,
+    ONE_LINE,
+    TRANSPORTS,
+    WEBSOCKET_URL,
+    choice,
+    duration,
+    list_of,
+    mapping,
+    number,
+    section,
+    text,
+)
 
-ACCOUNT = mapping(
+ACCOUNT = section(
     "Values that replace what the platform says, for one agent or, in `defaults`, for all.",
     {
-        "name": text("SIP user name.", pattern=r"^\S+$", sample="1997"),
+        "name": text("SIP user name.", pattern=r"^\S+$", sample=1997),
         "display_name": text("Name that the called person sees.", sample="Ana Pérez"),
         "domain": HOST_NAME | {"description": "SIP domain.", "x-sample": "acme.ucontactcloud.com"},
         "server": HOST_NAME
@@ -19,13 +34,14 @@ ACCOUNT = mapping(
         ),
         "websocket_url": text(
             "The whole address of the SIP WebSocket.",
-            pattern=r"^wss?://[!-~]+$",
+            pattern=WEBSOCKET_URL,
             sample="wss://sip.acme.example:443/ws",
         ),
         "codecs": list_of(
             "Codecs by SDP name, most wanted first.",
-            text("For example pcma, pcmu, opus, g722."),
+            choice("For example pcma, pcmu, opus, g722.", list(dict.fromkeys(NAMES.values()))),
             minItems=1,
+            uniqueItems=True,
             sample=["opus", "pcma"],
         ),
         "dtmf": choice("How digits are sent.", ["rfc4733", "info", "inband", "auto"], sample="rfc4733"),
@@ -47,18 +63,19 @@ AGENT_PROPERTIES = {
     "password": {"$ref": "#/definitions/password", "x-effect": "log-in"},
     "user": text("Unix user that owns the files. Default: the user that the daemon runs as.", sample="victor"),
     "home": text(
-        "Folder below which the phones look. Default: the home of `user`.", pattern="^/", sample="/home/victor"
+        "Folder below which the phones look. Default: the home of `user`.", pattern=ABSOLUTE, sample="/home/victor"
     ),
     "workstations": list_of(
         "Host names (with `*` and `?`) that serve this agent. Default: every one.",
         text("A pattern."),
+        minItems=1,
         effect="none",
         sample=["ws-1*", "reception"],
     ),
     "targets": list_of(
         "Softphones to configure: names, or mappings with options.",
         {"oneOf": [text("Name of a target."), {"$ref": "#/definitions/target"}]},
-        sample=["jssip"],
+        sample=["jssip", "linphone"],
     ),
     "account": {"$ref": "#/definitions/account"},
 }
@@ -69,7 +86,7 @@ TARGET = mapping(
         "target": text("Name of the target, as `provisioner targets` lists it.", sample="linphone"),
         "path": text(
             "Folder of its files. `~/` is the home; `{login}` and `{user}` are replaced.",
-            pattern=r"^(~/|/)",
+            pattern=FOLDER,
             sample="/srv/phones/{login}",
         ),
         "reload": list_of(
@@ -82,6 +99,7 @@ TARGET = mapping(
             "type": "object",
             "description": "Options of this target, as its README lists them.",
             "additionalProperties": {"type": ["string", "number"]},
+            "x-sample": {},
         },
     },
     required=["target"],
@@ -92,6 +110,7 @@ PASSWORD = {
         {
             "type": ["string", "number"],
             "minLength": 1,
+            "pattern": ONE_LINE,
             "description": "The password itself. The file must be readable by its owner only.",
         },
         mapping(
@@ -99,7 +118,7 @@ PASSWORD = {
             {
                 "file": text(
                     "File that holds it, readable by its owner only.",
-                    pattern="^/",
+                    pattern=ABSOLUTE,
                     sample="/etc/softphone-provisioner/secrets/vcisneros",
                 ),
                 "env": text(
@@ -118,10 +137,11 @@ PASSWORD = {
                     minItems=1,
                     sample=["/usr/bin/pass", "show", "vcisneros"],
                 ),
-                "timeout": duration("Time limit of the command.", "10s"),
+                "timeout": duration("Time limit of the command.", "10s", effect="none"),
             },
             minProperties=1,
         ),
     ],
     "description": "The agent's password at the platform, or where it is.",
+    "x-sample": {"file": "/etc/softphone-provisioner/secrets/vcisneros"},
 }

@@ -7,40 +7,67 @@ from typing import Any
 
 Schema = dict[str, Any]
 
-DURATION = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"
+DURATION = r"^[0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h|d)$"
+_HEX = "[0-9A-Fa-f]{1,4}"
+_IPV6 = "|".join(
+    [rf"({_HEX}:){{7}}{_HEX}", rf"({_HEX}:){{1,7}}:", rf":(:{_HEX}){{1,7}}", "::"]
+    + [rf"({_HEX}:){{1,{count}}}(:{_HEX}){{1,{7 - count}}}" for count in range(1, 7)]
+)
+_NAME = r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?"
+_HOST = rf"({_NAME}(\.{_NAME})*|\[({_IPV6})\])"
+_PORT = "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
 # A host name (RFC 1123), an IPv4 address, or an IPv6 address in brackets.
-HOST = r"^([A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*|\[[0-9A-Fa-f:.]+\])$"
+HOST = f"^{_HOST}$"
+HOST_PORT = f"^{_HOST}{_PORT}$"
+# Plain http is for this machine itself: passwords travel this way.
+URL = rf"^(https://{_HOST}|http://(localhost|127(\.[0-9]{{1,3}}){{3}}|\[::1\])){_PORT}/?$"
+WEBSOCKET_URL = rf"^wss?://{_HOST}{_PORT}(/[!-~]*)?$"
+ONE_LINE = r"^[^\u0000-\u001f\u007f\u0085\u2028\u2029]*$"
+ABSOLUTE = r"^/[^\u0000-\u001f\u007f]*$"
+FOLDER = r"^(?!.*/\.\.(/|$))(~/|/)([^\u0000-\u001f\u007f{}]|\{login\}|\{user\})+$"
 TRANSPORTS = ["udp", "tcp", "tls", "ws", "wss"]
 
 HOST_NAME: Schema = {"type": "string", "pattern": HOST, "maxLength": 255}
 
 
 def text(description: str, **more: object) -> Schema:
-    # Numbers are taken as text, so that `login: 1997` needs no quotes and editors do not complain.
-    return {"type": ["string", "number"], "minLength": 1, "description": description, **_named(more)}
+    """One line of text. Numbers are taken as text, so that ``login: 1997`` needs no quotes and no editor complains."""
+    return {
+        "type": ["string", "number"],
+        "minLength": 1,
+        "pattern": ONE_LINE,
+        "description": description,
+        **_named(more),
+    }
 
 
 def choice(description: str, values: list[str], **more: object) -> Schema:
+    """One word of a closed set."""
     return {"type": "string", "enum": values, "description": description, **_named(more)}
 
 
 def switch(description: str, default: bool) -> Schema:
+    """``true`` or ``false``."""
     return {"type": "boolean", "description": description, "default": default}
 
 
-def duration(description: str, default: str) -> Schema:
-    return {"type": "string", "pattern": DURATION, "description": description, "default": default}
+def duration(description: str, default: str, **more: object) -> Schema:
+    """A length of time with its unit, such as ``200ms``. ``least`` is the shortest that makes sense."""
+    return {"type": "string", "pattern": DURATION, "description": description, "default": default, **_named(more)}
 
 
 def number(description: str, low: int, high: int, **more: object) -> Schema:
+    """A whole number from ``low`` to ``high``, both included."""
     return {"type": "integer", "minimum": low, "maximum": high, "description": description, **_named(more)}
 
 
 def list_of(description: str, items: Schema, **more: object) -> Schema:
+    """A list whose items fit ``items``."""
     return {"type": "array", "items": items, "description": description, **_named(more)}
 
 
 def mapping(description: str, properties: Schema, **more: object) -> Schema:
+    """Keys and values; other keys than those of ``properties`` are mistakes."""
     return {
         "type": "object",
         "description": description,
@@ -50,5 +77,11 @@ def mapping(description: str, properties: Schema, **more: object) -> Schema:
     }
 
 
+def section(description: str, properties: Schema, **more: object) -> Schema:
+    """A mapping that may be empty, as it is when every line of it is commented out."""
+    return mapping(description, properties, **more) | {"type": ["object", "null"]}
+
+
 def _named(more: Mapping[str, object]) -> Schema:
-    return {{"effect": "x-effect", "sample": "x-sample"}.get(key, key): value for key, value in more.items()}
+    own = {"effect": "x-effect", "sample": "x-sample", "least": "x-least"}
+    return {own.get(key, key): value for key, value in more.items()}

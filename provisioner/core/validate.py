@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import fastjsonschema
 
-from provisioner.core.document import Document
-from provisioner.core.problem import Problem
-from provisioner.core.schema_words import DURATION, HOST, Schema
+from provisioner.core.codec import NAMES
+from provisioner.core.document import Document, Path
+from provisioner.core.pattern import misfit
+from provisioner.core.problem import Place, Problem
+from provisioner.core.schema_words import Schema
+from provisioner.core.spelling import did_you_mean
 
 _KINDS = {"string": "text", "number": "a number", "integer": "a whole number", "boolean": "true or false",
-          "array": "a list", "object": "a mapping (`key: value` lines)", "null": "nothing"}  # fmt: skip
-_PATTERNS = {
-    DURATION: ("is not a length of time", "write a number with its unit: 200ms, 10s, 5m, 1h"),
-    HOST: ("is not a host name or address", "write the name alone, without scheme, port or path"),
-    HOST[:-1] + r"(:[0-9]{1,5})?$": ("is not `host` or `host:port`", "write the name, without scheme or path"),
-    r"^https?://[^/?#@\s]+/?$": ("is not the address of an instance", "write https://NAME, no path, user or password"),
-    "^/": ("is not an absolute path", "begin it with `/`"),
-    r"^(~/|/)": ("is not an absolute path", "begin it with `/` or `~/`"),
-}  # fmt: skip
+          "array": "a list", "object": "a mapping", "null": "nothing"}  # fmt: skip
+_CURES = {"string": "write text", "number": "write a number", "integer": "write a whole number",
+          "boolean": "write true or false", "object": "write `key: value` lines, one level further in",
+          "array": "write a list: [one, two], or lines that begin with `- `"}  # fmt: skip
+_MEANT = {"yes": "true", "on": "true", "y": "true", "true": "true",
+          "no": "false", "off": "false", "n": "false", "false": "false"}  # fmt: skip
 
 
 class Checker:
@@ -35,11 +34,12 @@ class Checker:
 
     def mistakes(self, document: Document) -> tuple[Problem, ...]:
         """All that is wrong with ``document``: first its YAML, then, if that can be read, what the schema says."""
-        if document.value is None:
+        if document.value is None or self._fits(document.value):
             return document.problems
-        if document.problems or not self._fits(document.value):
-            return document.problems + tuple(_violations(document, self._schema))
-        return ()
+        found = tuple(_violations(document, self._schema))
+        if not found and not document.problems:
+            raise AssertionError(f"{document.name} does not fit the schema, and nothing says why")
+        return document.problems + found
 
     def _fits(self, value: object) -> bool:
         # jsonschema finds every mistake but takes half a millisecond an agent; this needs a tenth to say there is none.
@@ -57,105 +57,168 @@ class Checker:
         return compiled
 
 
+@dataclass(frozen=True, slots=True)
+class _Mistake:
+    """What jsonschema found: ``word`` is the keyword of ``schema`` that ``value``, at ``path``, does not obey."""
+
+    word: str
+    asked: Any
+    value: Any
+    path: Path
+    schema: Schema
+    place: Place
+
+    @property
+    def name(self) -> str:
+        """What the reader calls the value."""
+        return _named(self.path)
+
+    def says(self, what: str, fix: str) -> Problem:
+        return Problem(self.place, f"{self.name} {what}", fix)
+
+
 def _violations(document: Document, schema: Schema) -> Iterator[Problem]:
     # Imported when there is something to explain: a correct configuration never pays for it.
     import jsonschema
 
-    errors = jsonschema.Draft7Validator(schema).iter_errors(document.value)
-    found = [problem for error in errors for problem in _explain(document, error)]
+    validator = jsonschema.validators.extend(jsonschema.Draft7Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+    found = [
+        problem for error in validator(schema).iter_errors(document.value) for problem in _explain(document, error)
+    ]
     known = {(problem.where.line, problem.where.column) for problem in document.problems}
     # A value that could not be read at all was reported by the reader; its emptiness is not a second mistake.
     yield from sorted(
-        (problem for problem in found if (problem.where.line, problem.where.column) not in known),
+        (problem for problem in dict.fromkeys(found) if (problem.where.line, problem.where.column) not in known),
         key=lambda problem: (problem.where.line, problem.where.column),
     )
+
+
+def _pattern(_validator: Any, pattern: str, instance: object, _schema: Schema) -> Iterator[Exception]:
+    """``pattern`` as JavaScript means it and editors apply it: `$` is the end, not the line end before it."""
+    import jsonschema
+
+    if isinstance(instance, str) and not re.search(re.sub(r"\$(?=$|[)|])", r"\\Z", pattern), instance):
+        yield jsonschema.ValidationError("does not match")
 
 
 def _explain(document: Document, error: Any) -> Iterable[Problem]:
     path = tuple(error.absolute_path)
     place = document.place(path)
-    match error.validator:
+    mistake = _Mistake(error.validator, error.validator_value, error.instance, path, error.schema, place)
+    match mistake.word:
         case "additionalProperties":
-            return _unknown_keys(document, error, path)
-        case "required":
-            missing = [name for name in error.validator_value if name not in error.instance]
-            return [Problem(place, f"`{name}` is missing here", f"add `{name}:`") for name in missing[:1]]
+            return _unknown_keys(document, mistake)
         case "oneOf":
-            branches = [inner for inner in error.context if inner.validator != "type" or len(inner.path)]
-            if branches:
-                return [problem for inner in branches for problem in _explain(document, inner)]
-            return [Problem(place, f"{_named(path)} must be {_kinds(error.validator_value)}", "")]
+            return _none_of(document, mistake, error.context)
+        case "required":
+            return _missing(mistake)
         case "type":
-            return [_wrong_type(document, error, path)]
+            return [_wrong_type(mistake)]
         case "enum":
-            return [_not_one_of(document, error, path)]
+            return [_not_one_of(mistake)]
         case "pattern":
-            what, fix = _PATTERNS.get(
-                error.validator_value, ("has characters that cannot stand here", "see `provisioner schema`")
-            )
-            return [Problem(place, f"{_named(path)} {what}", fix)]
+            what, fix = misfit(mistake.asked, str(mistake.value))
+            return [mistake.says(what, fix)]
         case "minimum" | "maximum":
-            low, high = error.schema.get("minimum"), error.schema.get("maximum")
-            return [Problem(place, f"{_named(path)} is out of range", f"write a number from {low} to {high}")]
+            low, high = mistake.schema.get("minimum"), mistake.schema.get("maximum")
+            return [mistake.says("is out of range", f"write a number from {low} to {high}")]
         case "minLength" | "minItems" | "minProperties":
-            return [Problem(place, f"{_named(path)} is empty", "give a value, or leave the key out")]
-    return [Problem(place, f"{_named(path)} does not fit ({error.validator})", "see `provisioner schema`")]
+            return [mistake.says("is empty", "give a value, or leave the key out")]
+        case "maxLength":
+            return [mistake.says("is too long", f"write at most {mistake.asked} characters")]
+        case "uniqueItems":
+            return [mistake.says("names something twice", "keep one of the two")]
+    return [mistake.says(f"does not fit ({mistake.word})", "see `provisioner schema`")]
 
 
-def _unknown_keys(document: Document, error: Any, path: tuple[str | int, ...]) -> Iterator[Problem]:
-    known = list(error.schema.get("properties", {}))
-    for name in error.instance:
-        if name in known:
-            continue
-        place = document.place((*path, name), key=True)
+def _unknown_keys(document: Document, mistake: _Mistake) -> Iterator[Problem]:
+    known = list(mistake.schema.get("properties", {}))
+    unknown = [name for name in mistake.value if name not in known]
+    for name in unknown:
+        place = document.place((*mistake.path, name), key=True)
         # What stands behind a misspelt `password` must not be shown.
         before, key = place.source[: place.column - 1], re.match("[^:]*:", place.source[place.column - 1 :])
         place = replace(place, source=before + key.group() if key else "")
-        close = get_close_matches(str(name), known, 1, 0.6)
-        fix = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
-        yield Problem(place, f"`{name}` is not a setting{_inside(path)}", fix)
-
-
-def _wrong_type(document: Document, error: Any, path: tuple[str | int, ...]) -> Problem:
-    wanted = error.validator_value
-    place = document.place(path)
-    if error.instance is None:
-        return Problem(
-            place, f"{_named(path)} has no value", f"give {_kinds([{'type': wanted}])}, or leave the key out"
+        meant = did_you_mean(str(name), known)
+        if name.startswith("-") and name[1:] not in ("", "-"):
+            meant = f"write `- {name.lstrip('-').strip()}`: a blank is missing behind the dash"
+        if mistake.path[-2:-1] == ("targets",) and "target" not in mistake.value:
+            meant = f"write `- target: {name}`, and its options below it"
+        if mistake.path[-1:] == ("password",) and not meant:
+            # A password with `: ` in it looks like a mapping.
+            fix = f"put a password with a colon in quotes; known here: {', '.join(known)}"
+            yield Problem(replace(place, source=""), "this is not a setting of `password`", fix)
+            continue
+        yield Problem(
+            place, f"`{name}` is not a setting{_inside(mistake.path)}", meant or f"known here: {', '.join(known)}"
         )
-    fix = f"write {_kinds([{'type': wanted}])}"
-    if wanted == "boolean" and isinstance(error.instance, str):
-        meant = error.instance.lower()
-        guess = "true" if meant in ("yes", "on", "y") else "false" if meant in ("no", "off", "n") else "true or false"
-        fix = f"write {guess}"
-    return Problem(place, f"{_named(path)} must be {_kinds([{'type': wanted}])}", fix)
 
 
-def _not_one_of(document: Document, error: Any, path: tuple[str | int, ...]) -> Problem:
-    values = [str(value) for value in error.validator_value]
-    close = get_close_matches(str(error.instance), values, 1, 0.5)
-    fix = f"did you mean `{close[0]}`?" if close else f"one of: {', '.join(values)}"
-    return Problem(document.place(path), f"{_named(path)} cannot be `{str(error.instance)[:40]}`", fix)
+def _missing(mistake: _Mistake) -> Iterator[Problem]:
+    unknown = mistake.value.keys() - mistake.schema.get("properties", {}).keys()
+    for name in mistake.asked:
+        # A misspelt key explains why the right one is missing.
+        if (
+            name not in mistake.value
+            and not any(did_you_mean(str(key), [name]) for key in unknown)
+            and not (name == "target" and unknown)
+        ):
+            yield Problem(mistake.place, f"`{name}` is missing here", f"add `{name}:`")
 
 
-def _kinds(branches: Iterable[Schema]) -> str:
-    names: list[str] = []
-    for branch in branches:
-        kinds = branch.get("type", "object")
-        names += [kinds] if isinstance(kinds, str) else kinds
+def _none_of(document: Document, mistake: _Mistake, context: Iterable[Any]) -> Iterable[Problem]:
+    inner = [error for error in context if error.validator != "type" or error.path]
+    if inner:
+        return [problem for error in inner for problem in _explain(document, error)]
+    kinds = _kinds(kind for branch in mistake.asked for kind in _types(branch))
+    if mistake.value is None:
+        quotes = "; one that begins with # or & needs quotes" if mistake.path[-1:] == ("password",) else ""
+        return [mistake.says("has no value", f"give {kinds}, or leave the key out{quotes}")]
+    return [mistake.says(f"must be {kinds}", f"write {kinds}")]
+
+
+def _wrong_type(mistake: _Mistake) -> Problem:
+    wanted = _types({"type": mistake.asked})
+    kinds = _kinds(kind for kind in wanted if kind != "null")
+    if mistake.value is None:
+        none = "; `agents: []` when nobody is meant" if mistake.path == ("agents",) else ""
+        return mistake.says("has no value", f"give {kinds}, or leave the key out{none}")
+    fix = next(cure for kind, cure in _CURES.items() if kind in wanted)
+    if not mistake.path and isinstance(mistake.value, list):
+        fix = "write `agents:` above the list"
+    if "boolean" in wanted and isinstance(mistake.value, str):
+        fix = f"write {_MEANT.get(mistake.value.lower(), 'true or false')}"
+    if "integer" in wanted and isinstance(mistake.value, str) and re.fullmatch("0*[1-9][0-9]*", mistake.value):
+        fix = f"write {mistake.value.lstrip('0')}, without quotes or leading zeros"
+    return mistake.says(f"must be {kinds}", fix)
+
+
+def _not_one_of(mistake: _Mistake) -> Problem:
+    values = [str(value) for value in mistake.asked]
+    word = str(mistake.value)[:40]
+    meant = NAMES.get(word.lower(), word)
+    same = f"did you mean `{meant}`?" if meant in values else did_you_mean(word, values)
+    return mistake.says(f"cannot be `{word}`", same or f"one of: {', '.join(values)}")
+
+
+def _types(schema: Mapping[str, Any]) -> list[str]:
+    kinds = schema.get("type", "object")
+    return [kinds] if isinstance(kinds, str) else list(kinds)
+
+
+def _kinds(kinds: Iterable[str]) -> str:
+    names = list(kinds)
     if "string" in names:
         names = [name for name in names if name != "number"]
     return " or ".join(dict.fromkeys(_KINDS[name] for name in names))
 
 
-def _named(path: tuple[str | int, ...]) -> str:
+def _named(path: Path) -> str:
     names = [step for step in path if isinstance(step, str)]
     if not names:
         return "this file"
-    inside = path and isinstance(path[-1], int)
-    return f"an item of `{names[-1]}`" if inside else f"`{names[-1]}`"
+    return f"an item of `{names[-1]}`" if isinstance(path[-1], int) else f"`{names[-1]}`"
 
 
-def _inside(path: tuple[str | int, ...]) -> str:
-    names = [step for step in path if isinstance(step, str)]
-    return f" of `{names[-1]}`" if names else ""
+def _inside(path: Path) -> str:
+    return f" of {_named(path)}" if any(isinstance(step, str) for step in path) else ""

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from provisioner.core.document import Document, read_document
+from provisioner.core.document import Document, without_garbage_collection
 from provisioner.core.problem import Place, Problem, ProvisionerError
-from provisioner.core.read_settings import agents_of, misplaced, settings_from, shared_defaults
-from provisioner.core.schema import SETTINGS
+from provisioner.core.read_settings import agents_of, settings_from, shared_defaults
+from provisioner.core.rules import doubled, target_names, unknown_targets
 from provisioner.core.settings import AgentSettings, Settings
+from provisioner.edge.settings_file import SettingsFile, reread, unreadable
 
 MAIN = "provisioner.yaml"
 AGENTS = "agents.d"
-LARGEST = 64 * 1024 * 1024
-# A file changed this short a time before it was read may change again without its time stamp moving.
-_RACY_SECONDS = 2.0
+_NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -33,15 +31,17 @@ class Loaded:
 
 @dataclass
 class _Read:
-    """One file as it was read last."""
+    """One file as it was read last, and what it says together with the ``shared`` defaults."""
 
-    signature: tuple[int, ...]
-    read_at: float
-    raw: bytes = field(repr=False)
-    document: Document
+    file: SettingsFile
     shared: Mapping[str, Any] | None = None
     agents: tuple[AgentSettings, ...] = ()
     problems: tuple[Problem, ...] = ()
+    targets: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def document(self) -> Document:
+        return self.file.document
 
 
 class Configuration:
@@ -51,111 +51,132 @@ class Configuration:
     """
 
     def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
-        self._folder = folder
+        self._folder = str(folder)
+        self._main = os.path.join(self._folder, MAIN)  # noqa: PTH118 - a thousand paths, as text ten times cheaper
         self._now = now
-        self._files: dict[Path, _Read] = {}
+        self._files: dict[str, _Read] = {}
+        self._shared: Mapping[str, Any] = {}
+        self._last: tuple[Document, Settings] | None = None
+        self._misnamed: list[str] = []
 
-    def load(self) -> Loaded:
-        """The whole configuration.
+    def load(self, targets: Collection[str] | None = None) -> Loaded:
+        """The whole configuration. ``targets`` are the names that agents may choose from; None: any.
 
         Raises ProvisionerError with every mistake of every file: then nothing of it may be used.
         """
-        paths = [self._folder / MAIN, *self._agent_files()]
-        problems: list[Problem] = []
-        reads = {path: read for path in paths if (read := self._read(path, problems))}
-        self._files = reads
-        main = reads.get(self._folder / MAIN)
-        shared = shared_defaults(main.document) if main else {}
-        agents: list[AgentSettings] = []
-        for read in reads.values():
-            self._interpret(read, shared)
-            if read is not main:
-                problems += misplaced(read.document)
-            problems += read.problems
-            agents += read.agents
-        return self._whole(main, agents, problems)
+        with without_garbage_collection():
+            problems: list[Problem] = []
+            paths = [self._main, *self._agent_files(problems)]
+            self._read(paths, problems)
+            for path, read in self._files.items():
+                self._interpret(read, main=path == self._main)
+                problems += read.problems
+            problems += self._across(targets)
+            if problems or self._main not in self._files:
+                order = {path: number for number, path in enumerate(paths)}
+                raise ProvisionerError(sorted(problems, key=lambda problem: _order(problem, order)))
+            return Loaded(self._settings(), tuple(self._remarks()))
 
-    def _whole(self, main: _Read | None, agents: list[AgentSettings], problems: list[Problem]) -> Loaded:
-        settings = None
-        if main and isinstance(main.document.value, dict | None):
+    def documents(self) -> list[Document]:
+        """The files as they were read last, provisioner.yaml first."""
+        return [read.document for read in self._files.values()]
+
+    def with_source(self, place: Place) -> Place:
+        """``place`` with the text of its line, when it is in one of these files."""
+        read = self._files.get(place.subject)
+        return read.document.with_source(place) if read else place
+
+    def _read(self, paths: Iterable[str], problems: list[Problem]) -> None:
+        reads: dict[str, _Read] = {}
+        for path in paths:
+            known = self._files.get(path)
             try:
-                settings = settings_from(main.document, agents) if not main.problems else None
+                file = reread(path, known.file if known else None, self._now)
+            except FileNotFoundError:
+                problems.append(self._missing(path))
+            except OSError as error:
+                problems.append(unreadable(path, error))
             except ProvisionerError as error:
                 problems += error.problems
-        if problems or settings is None:
-            raise ProvisionerError(problems)
-        return Loaded(settings, tuple(self._misnamed()))
+            else:
+                if known and known.document is file.document:
+                    known.file, reads[path] = file, known
+                else:
+                    reads[path] = _Read(file)
+        self._files = reads
+        main = reads.get(self._main)
+        if main is None or not isinstance(main.document.value, dict):
+            return
+        shared = shared_defaults(main.document)
+        # The same object as before when nothing changed in it, so that comparing costs nothing.
+        self._shared = self._shared if shared == self._shared else shared
 
-    def _agent_files(self) -> list[Path]:
-        return sorted(path for path in self._listed() if path.suffix == ".yaml")
-
-    def _misnamed(self) -> Iterator[Problem]:
-        for path in sorted(self._listed()):
-            if path.suffix == ".yml":
-                yield Problem(Place(str(path)), "this file is not read", f"rename it to {path.stem}.yaml", remark=True)
-
-    def _listed(self) -> list[Path]:
-        try:
-            with os.scandir(self._folder / AGENTS) as entries:
-                return [Path(entry.path) for entry in entries if not entry.name.startswith((".", "#"))]
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            raise _unreadable(self._folder / AGENTS, error) from None
-
-    def _read(self, path: Path, problems: list[Problem]) -> _Read | None:
-        known = self._files.get(path)
-        try:
-            with open(path, "rb", opener=_nonblocking) as file:
-                status = os.fstat(file.fileno())
-                signature = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_mode)
-                if known and known.signature == signature and known.read_at - status.st_mtime > _RACY_SECONDS:
-                    return known
-                if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
-                    raise ProvisionerError(Problem(Place(str(path)), "this is not a file of settings", "remove it"))
-                raw = file.read(LARGEST + 1)
-        except ProvisionerError as error:
-            problems += error.problems
-            return None
-        except FileNotFoundError:
-            problems.append(_missing(path))
-            return None
-        except OSError as error:
-            problems += _unreadable(path, error).problems
-            return None
-        if known and known.signature == signature and known.raw == raw:
-            known.read_at = self._now()
-            return known
-        return self._parse(path, raw, signature)
-
-    def _parse(self, path: Path, raw: bytes, signature: tuple[int, ...]) -> _Read:
-        private = not signature[-1] & 0o077
-        text = raw.decode("utf-8-sig", "replace")
-        document = read_document(str(path), text, SETTINGS, private=private)
-        if "\ufffd" in text:
-            line = text[: text.index("\ufffd")].count("\n") + 1
-            problem = Problem(Place(str(path), line, 1), "there are bytes here that are not UTF-8", "save it as UTF-8")
-            document = Document(str(path), text, private, problems=(problem,))
-        return _Read(signature, self._now(), raw, document)
-
-    def _interpret(self, read: _Read, shared: Mapping[str, Any]) -> None:
+    def _interpret(self, read: _Read, *, main: bool) -> None:
         # provisioner.yaml holds the shared defaults itself: agents_of finds them there.
-        above = {} if read.document.name.endswith(f"/{MAIN}") else shared
-        if read.shared != above:
-            read.agents, read.problems = agents_of(read.document, above)
-            read.shared = above
+        shared: Mapping[str, Any] = _NOTHING if main else self._shared
+        if read.shared is not shared:
+            read.agents, read.problems = agents_of(read.document, shared, main=main)
+            read.targets = frozenset(name for name, _ in target_names(read.document))
+            read.shared = shared
+
+    def _across(self, targets: Collection[str] | None) -> list[Problem]:
+        """What is wrong between files, and between them and the targets."""
+        reads = self._files.values()
+        logins = {agent.login for read in reads for agent in read.agents}
+        problems: list[Problem] = []
+        if any(read.problems for read in reads) or len(logins) < sum(len(read.agents) for read in reads):
+            problems += doubled(self.documents())
+        for read in reads:
+            if targets is not None and not read.targets <= set(targets):
+                problems += unknown_targets(read.document, targets)
+        return problems
+
+    def _settings(self) -> Settings:
+        main = self._files[self._main].document
+        agents = {agent.login: agent for read in self._files.values() for agent in read.agents}
+        if self._last and self._last[0] is main:
+            settings = replace(self._last[1], agents=agents)
+        else:
+            settings = settings_from(main, agents.values())
+        self._last = (main, settings)
+        return settings
+
+    def _agent_files(self, problems: list[Problem]) -> list[str]:
+        folder = f"{self._folder}/{AGENTS}"
+        names: list[str] = []
+        try:
+            with os.scandir(folder) as entries:
+                names = sorted(entry.name for entry in entries if not entry.name.startswith((".", "#")))
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            problems.append(unreadable(folder, error))
+        self._misnamed = [f"{folder}/{name}" for name in names if name.endswith(".yml")]
+        return [f"{folder}/{name}" for name in names if name.endswith(".yaml")]
+
+    def _missing(self, path: str) -> Problem:
+        place = Place(path)
+        if path != self._main:
+            leads_nowhere = os.path.islink(path)  # noqa: PTH114
+            what = "this link leads to no file" if leads_nowhere else "the file vanished while it was read"
+            return Problem(place, what, "remove the link" if leads_nowhere else "save it again")
+        other = f"{self._folder}/provisioner.yml"
+        if os.path.exists(other):  # noqa: PTH110
+            return Problem(place, "there is no such file", f"rename {other}")
+        return Problem(place, "there is no such file", "`provisioner init` writes a commented sample")
+
+    def _remarks(self) -> Iterable[Problem]:
+        for path in self._misnamed:
+            fix = f"rename it to {path.removesuffix('.yml').rpartition('/')[2]}.yaml"
+            yield Problem(Place(path), "this file is not read", fix, remark=True)
+        for read in self._files.values():
+            for agent in read.agents:
+                if not agent.targets:
+                    what = f"agent `{agent.login}` has no softphone to configure"
+                    place = read.document.with_source(agent.place)
+                    yield Problem(place, what, "add `targets:`", remark=True)
 
 
-def _nonblocking(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
-
-
-def _missing(path: Path) -> Problem:
-    if path.name == MAIN:
-        return Problem(Place(str(path)), "there is no such file", "`provisioner init` writes a commented sample")
-    return Problem(Place(str(path)), "the file vanished while it was read", "save it again")
-
-
-def _unreadable(path: Path, error: OSError) -> ProvisionerError:
-    fix = "check its owner and mode" if isinstance(error, PermissionError) else ""
-    return ProvisionerError(Problem(Place(str(path)), f"this cannot be read: {error.strerror}", fix))
+def _order(problem: Problem, files: Mapping[str, int]) -> tuple[int, int, int]:
+    place = problem.where
+    return files.get(place.subject, len(files)), place.line, place.column

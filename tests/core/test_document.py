@@ -44,14 +44,14 @@ def test_only_plain_words_become_numbers_and_switches(text, schema, meant):
     ("text", "line", "column", "says"),
     [
         ("a: 1\nb: 2\na: 3\n", 3, 1, "`a` stands here twice, first in line 1"),
-        ("a: 1\n  b: 2\n", 2, 4, "not YAML"),
-        ("a: [1, 2\nb: 3\n", 2, 2, "not YAML"),
+        ("a: 1\n  b: 2\n", 2, 4, "`key:` cannot stand here"),
+        ("a: [1, 2\nb: 3\n", 1, 4, "not closed"),
         ("a: !secret x\n", 1, 4, "tags"),
         ("a: !!python/object:os.system x\n", 1, 4, "tags"),
         ("base: &b {x: 1}\na:\n  <<: *b\n", 3, 3, "merge keys"),
         ("? [a, b]\n: 1\n", 1, 3, "single word"),
-        ("a: 1\n---\nb: 2\n", 2, 1, "not YAML"),
-        ("a: \x07\n", 1, 1, "not text"),
+        ("a: 1\n---\nb: 2\n", 2, 1, "second document"),
+        ("a: \x07\n", 1, 4, "U+0007 cannot stand here"),
     ],
 )
 def test_a_mistake_is_reported_where_it_stands(text, line, column, says):

@@ -1,0 +1,49 @@
+"""Passwords, looked up again only when what holds them changed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from provisioner.core.credential import FromFile, PasswordSource
+from provisioner.core.problem import Place
+from provisioner.core.secret import Secret
+from provisioner.edge.credential import Credentials
+from provisioner.edge.signature import Signature, is_settled, signature
+
+
+class Passwords:
+    """Asks ``credentials``; a password's file that did not change costs one ``stat``.
+
+    ``root`` is what absolute paths hang under, ``now`` gives Unix seconds.
+    """
+
+    def __init__(self, credentials: Credentials, root: Path, now: Callable[[], float] = time.time) -> None:
+        self._credentials = credentials
+        self._root = str(root).rstrip("/")
+        self._now = now
+        self._files: dict[str, tuple[Signature, Secret]] = {}
+
+    def resolve(self, source: PasswordSource, place: Place) -> Secret:
+        """The password behind ``source``. Raises ProvisionerError, said of ``place``, when there is none to be had."""
+        if not isinstance(source, FromFile):
+            return self._credentials.resolve(source, place)
+        path = f"{self._root}{source.path}"
+        status = _status(path)
+        known = self._files.pop(path, None)
+        if known is None or status is None or known[0] != signature(status):
+            looked_at = self._now()
+            known = (signature(status) if status else (), self._credentials.resolve(source, place))
+            if status is None or not is_settled(status, looked_at):
+                return known[1]
+        self._files[path] = known
+        return known[1]
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)  # noqa: PTH116 - asked for every agent at every change
+    except OSError:
+        return None

@@ -1,0 +1,91 @@
+"""One file of settings, read from disk only when it changed."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from provisioner.core.document import Document, read_document
+from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.core.schema import SETTINGS
+from provisioner.edge.signature import Signature, is_settled, signature
+
+LARGEST = 64 * 1024 * 1024
+# In this order: the mark of UTF-32 begins with that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+
+
+@dataclass(frozen=True)
+class SettingsFile:
+    """A file as it was read. ``settled`` says that the ``signature`` would show any later change."""
+
+    signature: Signature
+    settled: bool
+    raw: bytes = field(repr=False)
+    document: Document
+
+
+def reread(path: str, known: SettingsFile | None, now: Callable[[], float]) -> SettingsFile:
+    """The file at ``path``; ``known``, the same object, when nothing changed since.
+
+    Raises OSError when it cannot be read, and ProvisionerError when it is not a file or too large. ``now`` gives Unix
+    seconds.
+    """
+    if known and known.settled and signature(os.stat(path)) == known.signature:  # noqa: PTH116
+        return known
+    looked_at = now()
+    with open(path, "rb", opener=_nonblocking) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
+            raise ProvisionerError(Problem(Place(path), "this is not a file of settings", "move it away"))
+        raw = file.read(LARGEST + 1)
+    fresh = (signature(status), is_settled(status, looked_at))
+    if known and known.raw == raw and known.document.private == _is_private(status):
+        if known.settled == fresh[1] and known.signature == fresh[0]:
+            return known
+        return replace(known, signature=fresh[0], settled=fresh[1])
+    return SettingsFile(*fresh, raw, parse(path, raw, private=_is_private(status)))
+
+
+def parse(path: str, raw: bytes, *, private: bool) -> Document:
+    """The bytes of a file as a document; ``private`` says that nobody but its owner may read it."""
+    for mark, name in _MARKS:
+        if raw.startswith(mark):
+            problem = Problem(Place(path, 1, 1), f"this file is saved as {name}", "save it as UTF-8")
+            return Document(path, "", private, problems=(problem,))
+    text = raw.decode("utf-8-sig", "replace")
+    try:
+        raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8-sig", "replace")
+        blank = Document(path, text, private)
+        place = blank.at(before.count("\n"), len(before) - (before.rfind("\n") + 1))
+        problem = Problem(place, "there are bytes here that are not UTF-8", "save the file as UTF-8")
+        return replace(blank, problems=(problem,))
+    return read_document(path, text, SETTINGS, private=private)
+
+
+def unreadable(path: str, error: OSError) -> Problem:
+    """What ``error`` says of ``path``."""
+    if isinstance(error, IsADirectoryError):
+        return Problem(Place(path), "this is a folder, not a file of settings", "move it away")
+    if isinstance(error, NotADirectoryError):
+        return Problem(Place(path), "this is not a folder", "make it one")
+    fix = "check its owner and mode" if isinstance(error, PermissionError) else ""
+    return Problem(Place(path), f"this cannot be read: {error.strerror}", fix)
+
+
+def _is_private(status: os.stat_result) -> bool:
+    return not status.st_mode & 0o077
+
+
+def _nonblocking(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
