@@ -227,6 +227,8 @@ class _Fitting:
 
     def _media_encryption(self, transport: Transport) -> Word:
         wanted, known = self._encryption(transport), self._target.media_encryption
+        if wanted is MediaEncryption.NONE and self._account.encrypted:
+            self._remark("the platform demands encrypted audio: calls will be refused", "remove `media_encryption:`")
         if wanted in known:
             return known[wanted]
         if transport in self._target.transports:

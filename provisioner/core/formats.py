@@ -63,18 +63,18 @@ def assignments(text: str) -> Leaves:
         key, equals, value = line.partition("=")
         if not equals:
             raise _unreadable(number, "this is not `key=value`")
-        leaves.append((key.strip(), value.strip()))
+        leaves.append((key.strip(" \t"), value.strip(" \t")))
     return leaves
 
 
 def words(text: str) -> Leaves:
-    """``key value`` with blanks between (baresip's config; re, src/conf/conf.c)."""
+    """``key value`` with blanks between; the value ends at the next blank (baresip's config; re, src/conf/conf.c)."""
     leaves: Leaves = []
     for number, line in _lines(text):
-        key, _, value = line.strip().replace("\t", " ").partition(" ")
-        if not value.strip():
+        key, *values = re.findall(r"[^ \t]+", line)
+        if not values:
             raise _unreadable(number, "this is not `key value`")
-        leaves.append((key, value.strip()))
+        leaves.append((key, values[0]))
     return leaves
 
 

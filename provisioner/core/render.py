@@ -177,6 +177,8 @@ def _stand_ins(value: Any, originals: dict[str, str | Secret], words: frozenset[
             token = f"Q{len(originals):03d}xQ"
             originals[token] = value
             return token
+        case Secret():
+            return ""
     return value
 
 
