@@ -65,16 +65,18 @@ class Credentials:
 def _from_file(path: Path, place: Place, *, private: bool) -> Secret:
     try:
         descriptor = os.open(path, _READ)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
+                raise _wrong(place, f"{path} is not a file with a password", "name a file that holds nothing else")
+            if private and status.st_mode & 0o077:
+                raise _wrong(place, f"others can read the password's file {path}", f"chmod 600 {path}")
+            return _text(os.read(descriptor, LARGEST), place, str(path))
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError) as error:
         what = f"the password's file {path} cannot be read: {why(error)}"
         raise _wrong(place, what, "check path and mode") from None
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - opened already, so that a FIFO does not wait
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
-            raise _wrong(place, f"{path} is not a file with a password", "name a file that holds nothing else")
-        if private and status.st_mode & 0o077:
-            raise _wrong(place, f"others can read the password's file {path}", f"chmod 600 {path}")
-        return _text(file.read(LARGEST), place, str(path))
 
 
 def _from_command(source: FromCommand, place: Place) -> Secret:

@@ -1,0 +1,91 @@
+"""The real users of this machine."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import time
+from pathlib import Path
+
+import pytest
+
+from provisioner.core.layout import Home
+from provisioner.core.problem import Place, ProvisionerError
+from provisioner.edge.people import People, own
+from tests.faults import ROOT, run_python
+
+PLACE = Place("agents.d/marta.yaml", 2, 3)
+ME = pwd.getpwuid(os.geteuid())
+SOMEBODY = next(entry for entry in pwd.getpwall() if entry.pw_uid != ME.pw_uid)
+
+
+def home(user: str | None = None, folder: str | None = None, root: str = "/") -> Home:
+    return People(Path(root)).home_of(user, folder, PLACE)
+
+
+def refused(user: str | None) -> str:
+    with pytest.raises(ProvisionerError) as caught:
+        home(user)
+    (problem,) = caught.value.problems
+    assert problem.where == PLACE
+    return f"{problem.what} ({problem.fix})"
+
+
+@pytest.mark.parametrize("user", [None, ME.pw_name])
+def test_our_own_home_is_that_of_the_user_database(user: str | None):
+    assert home(user) == Home(ME.pw_name, ME.pw_dir)
+
+
+@pytest.mark.parametrize("user", [None, ME.pw_name])
+@pytest.mark.parametrize(
+    ("folder", "root", "where"),
+    [("/srv/phones", "/", "/srv/phones"), ("/srv/phones/", "/", "/srv/phones"), ("/srv", "/tmp/r", "/tmp/r/srv"),
+     (None, "/tmp/r", f"/tmp/r{ME.pw_dir}"), ("/", "/tmp/r", "/tmp/r"), ("/srv/../x", "/tmp/r", "/tmp/r/srv/../x")],
+)  # fmt: skip
+def test_a_home_that_is_given_hangs_under_the_root(user: str | None, folder: str | None, root: str, where: str):
+    assert home(user, folder, root) == Home(ME.pw_name, where)
+
+
+@pytest.mark.parametrize("user", ["no-such-user", "-1", "a\0b", "\ud800", "x" * 10_000])
+def test_nobody_of_that_name_is_said(user: str):
+    assert refused(user) == f"there is no user `{user}` on this machine (correct `user:`, or create the user)"
+
+
+def test_somebody_elses_files_are_a_problem_that_says_so():
+    name = SOMEBODY.pw_name
+    assert refused(name) == (
+        f"the files are for `{name}`, and this runs as `{ME.pw_name}` (run it as {name}, or remove `user:`)"
+    )
+
+
+def test_a_user_who_is_in_no_database_is_known_by_number():
+    if not ROOT:
+        assert own() == (os.geteuid(), os.getegid())
+        return
+    script = """
+        import os
+        from provisioner.core.problem import Place, ProvisionerError
+        from provisioner.edge.people import People
+        os.setresuid(4242424, 4242424, 4242424)
+        for user in (None, "root"):
+            try:
+                People().home_of(user, "/srv", Place("x"))
+            except ProvisionerError as error:
+                print(error)
+    """
+    assert run_python(script).splitlines() == [
+        "x: there is no user `4242424` on this machine (correct `user:`, or create the user)",
+        "x: the files are for `root`, and this runs as `4242424` (run it as root, or remove `user:`)",
+    ]
+
+
+def test_ten_thousand_agents_ask_for_few_users():
+    people = People()
+    started = time.perf_counter()
+    for _ in range(10_000):
+        people.home_of(ME.pw_name, None, PLACE)
+    assert time.perf_counter() - started < 0.5
+
+
+def test_files_are_ours():
+    assert own() == (os.geteuid(), os.getegid())
