@@ -21,7 +21,8 @@ from tests.targets.stage import PAIRS, account, catalog, ha1, row, target
 
 NASTY = [
     "\n", "\r", "\r\n", '"', "'", "\\", ";", "%", "%0A", "%22", "<", ">", "]]>", "</script>", "<!--", "\0", "\x1b",
-    "\x7f", "\x85", "\u2028", "\u2029", "\u202e", "\u2066", "\ufeff", "\ufffe", "😀", "\U0001fffe", "\ud800", "\udfff", "é", "=", "#",
+    "\x7f", "\x85", "\u2028", "\u2029", "\u202e", "\u2066", "\ufeff", "\ufffe", "😀", "\U0001fffe", "\ud800",
+    "\udfff", "é", "=", "#",
     "[", "]", "[x]", "&", "&amp;", "&#10;", "{{", "{% if", "}}", "${x}", "`", ",", "@", ":", "?", "/", " ", "\t", "(",
     ")", "\nscript_incoming_call=/bin/sh\n", ";auth_pass=x", "\n[misc]\nconfig-uri=http://x/\n", '" --log-file x "',
     "--play-file", '">;outbound="sip:x"', "<sip:x@y>", '</entry><entry name="x">', "Q000xQ", "x" * 4096, "é" * 2048,
@@ -110,7 +111,7 @@ def test_the_harmless_account_is_written_and_read(name, transport):
 
 
 @pytest.mark.parametrize(("name", "transport"), PAIRS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(given_values=values)
 def test_a_value_is_refused_or_comes_back_whole(name, transport, given_values):
     compare(name, transport, given_values)

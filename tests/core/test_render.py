@@ -1,0 +1,207 @@
+"""Templates are data: names, ``if`` and ``for``; what they write is read back before anybody sees it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from provisioner.core.fit import Choice, Fit, fit
+from provisioner.core.problem import ProvisionerError
+from provisioner.core.render import check_templates, render
+from provisioner.core.secret import STARS, Secret
+from provisioner.core.target import FileSpec, Option, Target
+from tests.targets.stage import account, fitted, row, target
+
+SENTINEL = "sentinel-4711"
+
+
+def of(source: str, format: str = "text", **spec: object) -> Target:
+    """A target with one file."""
+    return replace(target("json"), name="own", files=(FileSpec("f", "f.j2", source, format, **spec),))  # type: ignore[arg-type]
+
+
+def fitting(**names: object) -> Fit:
+    base = fitted("json", account(row()))
+    return replace(base, names={**base.names, **names})
+
+
+def text(source: str, format: str = "text", **names: object) -> str:
+    (one,) = render(of(source, format), fitting(**names))
+    return one.file.content.decode()
+
+
+def problems(source: str, format: str = "text", **names: object) -> list[str]:
+    with pytest.raises(ProvisionerError) as caught:
+        render(of(source, format), fitting(**names))
+    return [str(problem) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "what"),
+    [
+        ("\n{% macro m() %}{% endmacro %}", 2, "`macro` cannot stand"),
+        ("\n\n{% call name() %}{% endcall %}", 3, "`call` cannot stand"),
+        ("{% filter upper %}x{% endfilter %}", 1, "`filter` cannot stand"),
+        ("\n{% set x %}y{% endset %}", 2, "`set … endset` cannot stand"),
+        ("{% include 'x' %}", 1, "`include` cannot stand"),
+        ("{% import 'x' as y %}", 1, "`import` cannot stand"),
+        ("{% from 'x' import y %}", 1, "`import` cannot stand"),
+        ("{% extends 'x' %}", 1, "`extends` cannot stand"),
+        ("{% block b %}{% endblock %}", 1, "`block` cannot stand"),
+        ("{% autoescape true %}{{ name }}{% endautoescape %}", 1, "`autoescape` cannot stand"),
+        ("\n{{ name.upper() }}", 2, "`a function` cannot stand"),
+        ("{{ range(3) }}", 1, "`a function` cannot stand"),
+        ("{{ name|safe }}", 1, "the filter `safe`"),
+        ("{{ name|e }}", 1, "the filter `e`"),
+        ("{{ name|escape }}", 1, "the filter `escape`"),
+        ("{{ name|forceescape }}", 1, "the filter `forceescape`"),
+        ("{{ codecs|tojson }}", 1, "the filter `tojson`"),
+        ("{{ name|urlencode }}", 1, "the filter `urlencode`"),
+        ("{{ name|xmlattr }}", 1, "the filter `xmlattr`"),
+        ("{{ name|replace('a', 'b') }}", 1, "the filter `replace`"),
+        ("{% if false %}\n{{ name|nosuch }}{% endif %}", 2, "the filter `nosuch`"),
+        ("{% if name is divisibleby 2 %}{% endif %}", 1, "there is no test `divisibleby`"),
+        ("\n{{ display_nam }}", 2, "there is no value `display_nam` (did you mean `display_name`?)"),
+        ("{% if false %}{{ pasword }}{% endif %}", 1, "there is no value `pasword` (did you mean `password`?)"),
+        ("{{ config }}", 1, "there is no value `config`"),
+        ("{{ lipsum }}", 1, "there is no value `lipsum`"),
+        ("a\n{% if name %}", 2, "this is not a Jinja template"),
+        ("a\n{{ name", 2, "this is not a Jinja template"),
+    ],
+)  # fmt: skip
+def test_what_cannot_stand_in_a_template_is_said_at_its_line_before_there_is_an_account(source, line, what):
+    found = [str(problem) for problem in check_templates(of(source))]
+    assert any(one.startswith(f"own/f.j2:{line}:1: ") and what in one for one in found), found
+
+
+def test_every_mistake_of_a_template_is_said_at_once():
+    found = "\n".join(
+        map(str, check_templates(of("{{ nam }}\n{{ name|e }}\n{% set x %}{% endset %}\n{{ agent|safe }}")))
+    )
+    for line in (1, 2, 3, 4):
+        assert f"own/f.j2:{line}:1" in found
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["{{ name }}", "{% if turn %}x{% endif %}", "{% for c in codecs %}{{ loop.index }}{{ c }}{% endfor %}",
+     "{% set x = name %}{{ x }}", "{{ codecs|join(',') }}", "{% if ha1 is defined %}{{ ha1 }}{% endif %}",
+     "{{ codecs|reverse|list|first }}", "{{ outbound_proxy_uri or registrar ~ ';lr' }}"],
+)  # fmt: skip
+def test_names_if_and_for_are_enough_and_allowed(source):
+    assert check_templates(of(source)) == ()
+    assert render(of(source), fitting())
+
+
+@pytest.mark.parametrize("constant", ["none", "true", "false", "[]", "codecs", "1.5", "options", "elsewhere"])
+@pytest.mark.parametrize("format", ["text", "ini", "xml"])
+def test_none_true_false_and_lists_are_errors_in_text(format, constant):
+    source = {"text": "{{ %s }}", "ini": "[a]\nb={{ %s }}", "xml": "<a>{{ %s }}</a>"}[format] % constant
+    (problem,) = problems(source, format)
+    assert problem.startswith("own/f.j2")
+    assert "the template writes" in problem
+
+
+def test_a_value_that_is_not_known_is_an_error():
+    names = {key: value for key, value in fitting().names.items() if key != "password"}
+    with pytest.raises(ProvisionerError, match="'password' is undefined"):
+        render(of("{{ password }}"), replace(fitting(), names=names))
+
+
+def test_a_template_that_fails_says_which_and_why_without_the_value():
+    (problem,) = problems("{{ name + 1 }}", name=SENTINEL)
+    assert problem == "own/f.j2: the template fails with TypeError (mend it)"
+
+
+def test_an_attribute_of_python_is_out_of_reach():
+    assert "own/f.j2" in problems("{{ name.__class__ }}")[0]
+
+
+def test_a_secret_that_becomes_stars_is_noticed():
+    (problem,) = problems("{{ 'x' ~ password }}", password=Secret(SENTINEL))
+    assert "as it was meant" in problem
+    assert SENTINEL not in problem
+    assert STARS not in problem
+
+
+@pytest.mark.parametrize("value", ["", "a", "x" * 5000])
+def test_a_secret_of_any_length_is_written_whole(value):
+    assert text("<{{ password }}>", password=Secret(value)) == f"<{value}>"
+
+
+@pytest.mark.parametrize(
+    ("source", "format", "value"),
+    [
+        ("[a]\nk={{ name }}", "ini", "trailing "),
+        ("[{{ name }}]", "ini", "a]b"),
+        ("k={{ name }}", "assignments", " both "),
+        ("{{ name }}=1", "assignments", "a=b"),
+        ("{{ name }}=1", "assignments", "#a"),
+        ("k {{ name }}", "words", "two words"),
+        ("x{{ name }}", "pjsua-arguments", "a b"),
+        ('"A" <sip:u@h>;a="{{ name }}"', "baresip-accounts", 'x";outbound="y'),
+        ('"A" <sip:u@h>;a={{ name }}', "baresip-accounts", "x;y=z"),
+        ('"A" <sip:{{ name }}@h>', "baresip-accounts", "x@y>;a=b;c=<z"),
+        ('window.a = {"b": "{% if name == \'z\' %}x{% else %}y{% endif %}"};', "script", "z"),
+    ],
+)
+def test_a_value_that_the_phone_would_read_otherwise_is_refused(source, format, value):
+    (problem,) = problems(source, format, name=value)
+    assert any(part in problem for part in ("as it was meant", "would add or remove", "would not read", "does not end"))
+    assert text(source, format, name="plain")
+
+
+def test_a_template_that_takes_a_value_apart_is_refused():
+    assert "as it was meant" in problems("{{ name|first }}", name="ab")[0]
+    assert "would add or remove" in problems("{% for c in name %}k={{ c }}\n{% endfor %}", "assignments", name="ab")[0]
+
+
+@pytest.mark.parametrize(("values", "refused"), [((), True), (("two words", "one"), False)])
+def test_an_option_of_any_text_is_read_back_and_a_word_of_a_list_may_be_compared(values, refused):
+    own = replace(
+        of("{% if options.free == 'two words' %}k v{% else %}k {{ options.free }}{% endif %}", "words"),
+        options={"free": Option("one", "any text", values)},
+    )
+    filling = fitting(options={"free": "two words"})
+    if refused:
+        with pytest.raises(ProvisionerError, match="as it was meant"):
+            render(own, filling)
+    else:
+        assert render(own, filling)[0].file.content == b"k v"
+
+
+def test_a_line_too_long_for_the_phone_is_refused_with_its_number_and_without_its_text():
+    own = of("short\n{{ name }}", longest_line=40)
+    with pytest.raises(ProvisionerError) as caught:
+        render(own, fitting(name="é" * 20 + "x"))
+    assert "own/f.j2:2:1: a line of 41 bytes" in str(caught.value)
+    assert "é" not in str(caught.value)
+    assert render(own, fitting(name="é" * 20))
+
+
+def test_a_format_that_core_does_not_know_has_its_own_characters():
+    own = of('name = "{{ display_name }}"', characters=(("\\", "\\\\"), ('"', '\\"')), refuse="|")
+    (one,) = render(own, fitting(display_name='A "b" \\'))
+    assert one.file.content.decode() == 'name = "A \\"b\\" \\\\"'
+    with pytest.raises(ProvisionerError, match=r"U\+007C"):
+        render(own, fitting(display_name="a|b"))
+
+
+def test_the_leaves_that_hold_a_secret_are_named():
+    source = '{"a": {{ name }}, "b": {{ password }}, "c": {{ turn }}}'
+    turn = [{"server": "s", "transport": "udp", "user": "u", "password": Secret("p")}]
+    (one,) = render(of(source, "json"), fitting(password=Secret(SENTINEL), turn=turn))
+    assert one.secret_leaves == {".b", ".c[0].password"}
+    assert dict(one.leaves)[".b"] == SENTINEL
+    assert SENTINEL not in repr(one)
+
+
+def test_mode_path_and_seed_come_from_the_manifest():
+    (one,) = render(of("x", mode=0o640, once=True), fitting())
+    assert (str(one.file.path), one.file.mode, one.file.once) == ("f", 0o640, True)
+
+
+def test_the_same_account_gives_the_same_bytes():
+    fits = [fit(account(row("tls")), target("linphone"), Choice("/x", {})) for _ in range(2)]
+    assert render(target("linphone"), fits[0]) == render(target("linphone"), fits[1])
