@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,7 +44,7 @@ class CatalogReader:
         """
         targets: dict[str, Target] = {}
         broken: dict[str, tuple[Problem, ...]] = {}
-        for path in (path for folder in self._folders for path in _folders_in(folder)):
+        for path in self._listed(broken):
             targets.pop(path.name, None)
             broken.pop(path.name, None)
             try:
@@ -52,6 +52,13 @@ class CatalogReader:
             except ProvisionerError as error:
                 broken[path.name] = error.problems
         return Catalog(targets, broken)
+
+    def _listed(self, broken: dict[str, tuple[Problem, ...]]) -> Iterator[Path]:
+        for folder in self._folders:
+            try:
+                yield from _folders_in(folder)
+            except OSError as error:
+                broken[str(folder)] = (_unreadable(folder, error),)
 
     def _load(self, folder: Path) -> Target:
         texts = {path.name: _text(path) for path in (folder / MANIFEST_NAME, *sorted(folder.glob("*.j2")))}
@@ -84,4 +91,9 @@ def _text(path: Path) -> str:
     except FileNotFoundError:
         raise ProvisionerError(Problem(Place(str(path)), "there is no such file", "every target has one")) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ProvisionerError(Problem(Place(str(path)), f"this cannot be read: {error.__class__.__name__}")) from None
+        raise ProvisionerError(_unreadable(path, error)) from None
+
+
+def _unreadable(path: Path, error: Exception) -> Problem:
+    why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+    return Problem(Place(str(path)), f"this cannot be read: {why}", "correct it, or move it away")
