@@ -13,6 +13,7 @@ from provisioner.core.settings import AgentSettings, TargetChoice
 from provisioner.core.target import Target
 
 _COMPONENT = re.compile(r"[^/.][^/]*")
+_PLACEHOLDER = re.compile(r"\{(login|user)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +70,15 @@ def collisions(claims: Iterable[tuple[str, str]]) -> Mapping[str, tuple[str, str
 
 
 def _filled(agent: AgentSettings, choice: TargetChoice, home: Home) -> str:
-    path = choice.path or ""
-    for name, value in (("login", agent.login), ("user", home.user)):
-        if f"{{{name}}}" in path and (not _COMPONENT.fullmatch(value) or forbidden(value)):
-            raise _wrong(agent, f"the {name} `{value[:40]!r}` cannot be a part of a path", "write the path out")
-        path = path.replace(f"{{{name}}}", value)
-    if "{" in path:
-        raise _wrong(agent, f"`path: {choice.path}` names something unknown", "only {login} and {user} are replaced")
-    return path
+    path, values = choice.path or "", {"login": agent.login, "user": home.user}
+    if re.search(r"[{}]", _PLACEHOLDER.sub("", path)):
+        raise _wrong(agent, f"`path: {path}` names something unknown", "only {login} and {user} are replaced")
+    for name in _PLACEHOLDER.findall(path):
+        value = values[name]
+        if not _COMPONENT.fullmatch(value) or forbidden(value):
+            raise _wrong(agent, f"the {name} {value[:40]!r} cannot be a part of a path", "write the path out")
+    # In one pass: what a name holds is not replaced again.
+    return _PLACEHOLDER.sub(lambda found: values[found[1]], path)
 
 
 def _relative(agent: AgentSettings, path: str) -> PurePosixPath:

@@ -85,7 +85,8 @@ options: {beep: {default: "no", values: ["no", "yes"], description: Beep.}}
         ("files:\n", "options: {a: {default: b, values: [c], description: d}}\nfiles:\n", 8,
          "the default of `a` is none of its values"),
         ("files:\n", "options: {a: {default: b}}\nfiles:\n", 8, "`description` is missing"),
-        ("format: ini}", "format: ini}\n  - {name: a.conf, template: a.j2, format: ini}", 10, "`a.conf` is written twice"),
+        ("format: ini}", "format: ini}\n  - {name: a.conf, template: a.j2, format: ini}", 10,
+         "`a.conf` is written twice"),
         ("title: Own phone", "title: Own phone\ntitle: Other", 2, "twice"),
     ],
 )  # fmt: skip
