@@ -143,10 +143,9 @@ class SiteReader:
         home = self._home(agent, problems)
         chosen = {choice.target: common.targets.get(choice.target) for choice in agent.targets}
         url = common.platform.url
-        wanted = Wanted(
-            Identity(url, agent.login, self._mark(url, agent.login, password)), agent, common.platform, chosen
-        )
         secrets = Secrets(password, common.turn, common.realms.get(agent.login))
+        identity = Identity(url, agent.login, self._mark(password, url, agent.login))
+        wanted = Wanted(identity, agent, common.platform, chosen, self._secrets_mark(secrets))
         fresh = Served(wanted, home, secrets, (*problems, *common.problems))
         return previous if previous is not None and previous == fresh else fresh
 
@@ -185,10 +184,14 @@ class SiteReader:
         for problem in error.problems:
             yield replace(problem, where=self._configuration.with_source(problem.where))
 
-    def _mark(self, url: str, login: str, password: Secret | None) -> str:
-        if password is None:
+    def _mark(self, secret: Secret | None, *of: str) -> str:
+        if secret is None:
             return ""
-        return password_mark(self._around.key, Secret(f"{url}\n{login}\n{password.reveal()}"))
+        return password_mark(self._around.key, Secret("\n".join([*of, secret.reveal()])))
+
+    def _secrets_mark(self, secrets: Secrets) -> str:
+        turn = "\n".join(password.reveal() for password in secrets.turn)
+        return self._mark(Secret(turn), secrets.seen_realm or "") if turn or secrets.seen_realm else ""
 
 
 def _remarked(catalog: Catalog) -> Iterator[Problem]:

@@ -9,9 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from provisioner.core.credential import Inline
+from provisioner.core.secret import Secret
 from provisioner.core.session import HeldSession
 from provisioner.core.settings import AgentSettings, Platform
 from provisioner.core.target import Target
+
+_ANY = Inline(Secret(""))
 
 
 class Reason(StrEnum):
@@ -34,12 +38,16 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Everything that the files of one agent depend on, the login's answer aside."""
+    """Everything that the files of one agent depend on, the login's answer aside.
+
+    ``secrets_mark`` tells apart what the settings only point to: passwords of TURN servers, a realm that was seen.
+    """
 
     identity: Identity
     agent: AgentSettings
     platform: Platform
     targets: Mapping[str, Target | None]
+    secrets_mark: str = ""
 
 
 def identity_of(session: HeldSession) -> Identity:
@@ -64,9 +72,10 @@ def same_login(held: Identity, wanted: Identity) -> bool:
 
 def _rendered(wanted: Wanted) -> object:
     """The part that files are made from: not how the platform is reached, nor where the password is kept."""
-    platform = replace(wanted.platform, url="", ca_file=None, connect_timeout=0.0, timeout=0.0)
+    turn = tuple(replace(server, password=_ANY) for server in wanted.platform.turn)
+    platform = replace(wanted.platform, url="", ca_file=None, connect_timeout=0.0, timeout=0.0, turn=turn)
     agent = replace(wanted.agent, password=None, workstations=None)
-    return platform, agent, dict(wanted.targets), wanted.identity.password_mark
+    return platform, agent, dict(wanted.targets), wanted.identity.password_mark, wanted.secrets_mark
 
 
 def wait(count: int, *, first: float, longest: float, chance: float, least: float = 0.0) -> float:

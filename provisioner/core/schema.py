@@ -90,7 +90,12 @@ _PLATFORM = mapping(
                     "server": {"$ref": "#/definitions/host_port", "x-sample": "turn.acme.example:3478"},
                     "transport": choice("How the phone talks to it.", ["udp", "tcp", "tls"], default="udp"),
                     "user": text("User name.", sample="acme"),
-                    "password": {"$ref": "#/definitions/password", "x-effect": "render"},
+                    "password": {
+                        "$ref": "#/definitions/password",
+                        "description": "The password of the TURN server, or where it is.",
+                        "x-effect": "render",
+                        "x-sample": {"credential": "turn"},
+                    },
                 },
                 required=["server", "user", "password"],
             ),
@@ -213,3 +218,13 @@ def effects(schema: Schema = SETTINGS) -> Mapping[str, str]:
         inherited = resolve(part.get("items", {})).get("x-effect", found.get(above, "none"))
         found[name] = str(part.get("x-effect", inherited))
     return found
+
+
+def default_of(part: Schema) -> str:
+    """The default of a setting as it is written in YAML; empty when there is none, or its description names it."""
+    if "default" not in part or "Default:" in part["description"]:
+        return ""
+    default = part["default"]
+    if isinstance(default, bool):
+        return "true" if default else "false"
+    return "none" if default == [] else str(default)

@@ -75,7 +75,7 @@ AGENT_PROPERTIES = {
     "targets": list_of(
         "Softphones to configure: names, or mappings with options.",
         {"oneOf": [text("Name of a target."), {"$ref": "#/definitions/target"}]},
-        sample=["jssip", "linphone"],
+        sample=["jssip"],
     ),
     "account": {"$ref": "#/definitions/account"},
 }
@@ -83,7 +83,7 @@ AGENT_PROPERTIES = {
 TARGET = mapping(
     "A target with options.",
     {
-        "target": text("Name of the target, as `provisioner targets` lists it.", sample="linphone"),
+        "target": text("Name of the target, as `provisioner targets` lists it.", sample="json"),
         "path": text(
             "Folder of its files. `~/` is the home; `{login}` and `{user}` are replaced.",
             pattern=FOLDER,
@@ -127,7 +127,7 @@ PASSWORD = {
                     sample="VCISNEROS_PASSWORD",
                 ),
                 "credential": text(
-                    "systemd credential that holds it (LoadCredential=).",
+                    "Credential of the systemd unit that holds it (LoadCredential=).",
                     pattern=r"^[A-Za-z0-9._@-]+$",
                     sample="vcisneros",
                 ),

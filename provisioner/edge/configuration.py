@@ -12,7 +12,7 @@ from typing import Any
 from provisioner.core.document import Document, without_garbage_collection
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.read_settings import agents_of, settings_from, shared_defaults
-from provisioner.core.rules import doubled, target_names, unknown_targets
+from provisioner.core.rules import MAIN_ONLY, doubled, target_names, unknown_targets
 from provisioner.core.settings import AgentSettings, Settings
 from provisioner.edge.settings_file import SettingsFile, reread, unreadable
 
@@ -175,6 +175,22 @@ class Configuration:
                     what = f"agent `{agent.login}` has no softphone to configure"
                     place = read.document.with_source(agent.place)
                     yield Problem(place, what, "add `targets:`", remark=True)
+
+
+def mistakes_in(path: Path, targets: Collection[str]) -> tuple[Problem, ...]:
+    """All that is wrong with one file, looked at alone: a copy, whatever its name. ``targets`` are the names to choose
+    from."""
+    try:
+        document = reread(str(path), None, time.time).document
+    except OSError as error:
+        return (unreadable(str(path), error),)
+    except ProvisionerError as error:
+        return error.problems
+    value = document.value
+    main = isinstance(value, dict) and not value.keys().isdisjoint(MAIN_ONLY)
+    _, problems = agents_of(document, _NOTHING, main=main)
+    found = (*problems, *doubled([document]), *unknown_targets(document, targets))
+    return tuple(sorted(found, key=lambda problem: _order(problem, {})))
 
 
 def _order(problem: Problem, files: Mapping[str, int]) -> tuple[int, int, int]:

@@ -1,0 +1,129 @@
+"""Say whether the configuration is right, and if not, every mistake of every file at once.
+
+Reads the settings, the targets that agents use, and whether the passwords of this workstation's agents are to be had;
+nothing is changed and the platform is not asked. Works on a copy (--config DIR), and on single files, as in Ansible's
+`validate: provisioner check %s`: those are then looked at alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from provisioner.cli.common import (
+    DONE,
+    REFUSED,
+    add_format,
+    add_places,
+    add_workstation,
+    complain,
+    places,
+    print_json,
+)
+from provisioner.core.credential import FromCredential, FromEnv
+from provisioner.core.problem import Problem, ProvisionerError
+from provisioner.core.report import problem_as_json
+from provisioner.edge.catalog import CatalogReader, shipped
+from provisioner.edge.configuration import mistakes_in
+from provisioner.edge.credential import Credentials
+from provisioner.places import Places
+from provisioner.site import Served, Site, SiteReader, Surroundings
+
+# Marks made with it are compared with nothing.
+_THROW_AWAY = b"check"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """What to look at, and as which workstation."""
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="look at these files alone")
+    add_places(parser)
+    add_workstation(parser)
+    parser.add_argument("--all", action="store_true", help="look for the passwords of all agents, wherever they work")
+    add_format(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the problems, or how much is right."""
+    here = places(options)
+    if options.files:
+        return _check_files(options.files, here, options.format)
+    name = options.workstation or socket.gethostname()
+    credentials = Credentials(os.environ, here.root)
+    around = Surroundings(here.root, None if options.all else name, credentials, _THROW_AWAY)
+    try:
+        site = SiteReader(here.config, [shipped(), here.site_templates], around).read()
+    except ProvisionerError as error:
+        complain(error.problems, options.format)
+        return REFUSED
+    problems = [*site.remarks, *_of_agents(site, credentials), *_of_targets(site)]
+    wrong = any(not problem.remark for problem in problems)
+    if options.format == "json":
+        print_json(_counts(site, name) | {"problems": [problem_as_json(problem) for problem in problems]})
+    else:
+        complain(problems)
+        if not wrong:
+            print(_praise(site, name, all_agents=options.all))
+    return REFUSED if wrong else DONE
+
+
+def _check_files(files: Iterable[Path], here: Places, form: str) -> int:
+    catalog = CatalogReader([shipped(), here.site_templates]).read()
+    problems = [problem for file in files for problem in mistakes_in(file, {*catalog.targets, *catalog.broken})]
+    if problems or form == "json":
+        complain(problems, form)
+    else:
+        print("right")
+    return REFUSED if problems else DONE
+
+
+def _of_agents(site: Site, credentials: Credentials) -> Iterator[Problem]:
+    """What keeps agents from being served. Each is said once, though many agents share it."""
+    found: dict[Problem, None] = {}
+    for served in site.served.values():
+        only_there = _known_to_the_service_only(served, credentials)
+        for problem in served.problems:
+            found[replace(problem, remark=True) if problem.what in only_there else problem] = None
+    yield from found
+
+
+def _known_to_the_service_only(served: Served, credentials: Credentials) -> set[str]:
+    """Problems with passwords that systemd gives to the service: whoever checks by hand cannot have them."""
+    source = served.wanted.agent.password
+    if not isinstance(source, FromEnv | FromCredential) or "INVOCATION_ID" in os.environ:
+        return set()
+    try:
+        credentials.resolve(source, served.wanted.agent.place)
+    except ProvisionerError as error:
+        return {problem.what for problem in error.problems}
+    return set()
+
+
+def _of_targets(site: Site) -> Iterator[Problem]:
+    """Broken targets matter when somebody uses them; otherwise they are among the remarks."""
+    used = {choice.target for agent in site.settings.agents.values() for choice in agent.targets}
+    for name in sorted(used & site.broken.keys()):
+        yield from site.broken[name]
+
+
+def _counts(site: Site, name: str) -> dict[str, object]:
+    counts = {"agents": len(site.settings.agents), "served": len(site.served), "targets": len(_targets(site))}
+    return {"workstation": name, **counts}
+
+
+def _praise(site: Site, name: str, *, all_agents: bool) -> str:
+    agents, targets = len(site.settings.agents), len(_targets(site))
+    served = "all of them looked at" if all_agents else f"{len(site.served)} of them for this workstation ({name})"
+    return f"{_number(agents, 'agent')}, {served}, {_number(targets, 'target')}: right"
+
+
+def _targets(site: Site) -> set[str]:
+    """Those that agents use."""
+    return {choice.target for agent in site.settings.agents.values() for choice in agent.targets}
+
+
+def _number(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

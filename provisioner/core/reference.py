@@ -1,0 +1,61 @@
+"""Every setting as a table for the README."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from provisioner.core.schema import SETTINGS, default_of, effects, keys
+from provisioner.core.schema_words import Schema
+
+_COSTS = {"log-in": "logs in", "render": "renders", "none": "nothing"}
+
+
+def settings_table() -> str:
+    """Markdown: the name of each setting, what it means, its default, and what a change of it costs."""
+    head = ["| Setting | Meaning | Default | A change |", "|---|---|---|---|"]
+    return "\n".join([*head, *_rows()]) + "\n"
+
+
+def _rows() -> Iterator[str]:
+    costs = effects()
+    for name, part in keys():
+        # These are the keys of an agent once more.
+        if name.startswith("defaults."):
+            continue
+        is_section = "properties" in part or name in ("agents", "platform.turn")
+        cost = "" if is_section else _COSTS[costs[name]]
+        yield f"| `{name}` | {_cell(_meaning(name, part))} | {_cell(_default(part))} | {cost} |"
+
+
+def _meaning(name: str, part: Schema) -> str:
+    says = [part["description"]]
+    values = part.get("enum", [])
+    if values and not all(f"`{value}`" in part["description"] for value in values):
+        says.append(f"One of {', '.join(f'`{value}`' for value in values)}.")
+    if "items" in part and "enum" in part["items"]:
+        says.append(part["items"]["description"])
+    if name == "defaults":
+        says.append("Its keys are those of `agents[]`, without `login`.")
+    if name in _REQUIRED:
+        says.append("Required.")
+    return " ".join(says)
+
+
+def _default(part: Schema) -> str:
+    default = default_of(part)
+    return f"`{default}`" if default and default != "none" else default
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _required() -> Iterator[str]:
+    platform = SETTINGS["properties"]["platform"]
+    yield from (f"platform.{name}" for name in platform["required"])
+    yield from (f"platform.turn[].{name}" for name in platform["properties"]["turn"]["items"]["required"])
+    yield from (f"agents[].{name}" for name in SETTINGS["definitions"]["agent"]["required"])
+    yield from (f"agents[].targets[].{name}" for name in SETTINGS["definitions"]["target"]["required"])
+
+
+_REQUIRED = frozenset(_required())
