@@ -118,6 +118,13 @@ def test_a_broken_target_of_the_site_is_not_quietly_replaced_by_the_shipped_one(
     assert str(problem).startswith("jssip/own.ini.j2:2:1: there is no value `nam` (did you mean `name`?)")
 
 
+def test_a_good_target_of_the_site_stands_for_a_broken_one(tmp_path):
+    BREAKS["no template"](drop(tmp_path / "first"))
+    drop(tmp_path / "site")
+    catalog = CatalogReader([tmp_path / "first", tmp_path / "site"]).read()
+    assert (set(catalog.targets), catalog.broken) == ({"own"}, {})
+
+
 def test_a_change_is_seen_at_the_next_reading_and_what_did_not_change_is_not_made_anew(tmp_path):
     own, reader = drop(tmp_path), CatalogReader([tmp_path])
     first, again = reader.read(), reader.read()
