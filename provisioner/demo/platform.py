@@ -8,8 +8,8 @@ import hashlib
 import json
 import ssl
 import uuid
-from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections import Counter, defaultdict, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -17,6 +17,8 @@ from typing import Literal
 from aiohttp import web
 
 from provisioner.edge.platform import LOGIN, LOGOFF
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class LogOff:
 
 class SimulatedPlatform:
     """Knows agents, and remembers who came. ``logins`` are all login requests in order, whatever became of them,
-    ``log_offs`` all log-offs; ``most_at_once`` is the largest number of logins that were under way together."""
+    ``log_offs`` all log-offs; ``most_at_once`` is the largest number of requests that were under way together."""
 
     def __init__(self, agents: Iterable[SimulatedAgent] = (), *, domain: str = "contact-centre.example") -> None:
         self._agents = {agent.login: agent for agent in agents}
@@ -84,6 +86,7 @@ class SimulatedPlatform:
         self._answers: dict[tuple[str, str | None], deque[Answer]] = defaultdict(deque)
         self._released = asyncio.Event()
         self._news = asyncio.Condition()
+        self._arrived: Counter[str] = Counter()
         self._under_way = 0
         self.logins: list[str] = []
         self.log_offs: list[LogOff] = []
@@ -111,30 +114,33 @@ class SimulatedPlatform:
         self._released.set()
         self._released = asyncio.Event()
 
-    async def arrived(self, count: int) -> None:
-        """Wait until there were at least ``count`` login requests in all."""
+    async def arrived(self, count: int, path: str = LOGIN) -> None:
+        """Wait until there were at least ``count`` logins (or log-offs, with LOGOFF) in all."""
         async with self._news:
-            await self._news.wait_for(lambda: len(self.logins) >= count)
+            await self._news.wait_for(lambda: self._arrived[path] >= count)
 
     def app(self) -> web.Application:
         """The platform as a web application."""
-        app = web.Application()
+        app = web.Application(middlewares=[self._count])
         app.router.add_post(LOGIN, self._log_in)
         app.router.add_post(LOGOFF, self._log_off)
         return app
 
-    async def _log_in(self, request: web.Request) -> web.StreamResponse:
-        form = await request.post()
-        login, password = str(form.get("agent", "")), str(form.get("password", ""))
+    @web.middleware
+    async def _count(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self._under_way += 1
         self.most_at_once = max(self.most_at_once, self._under_way)
         try:
-            async with self._news:
-                self.logins.append(login)
-                self._news.notify_all()
-            return await self._unusual(request, login) or self._row(login, password)
+            return await handler(request)
         finally:
             self._under_way -= 1
+
+    async def _log_in(self, request: web.Request) -> web.StreamResponse:
+        form = await request.post()
+        login, password = str(form.get("agent", "")), str(form.get("password", ""))
+        self.logins.append(login)
+        unusual = await self._unusual(request, login)
+        return self._row(login, password) if unusual is None else unusual
 
     def _row(self, login: str, password: str) -> web.Response:
         agent = self._agents.get(login)
@@ -155,10 +161,13 @@ class SimulatedPlatform:
         self.log_offs.append(LogOff(login, interface, accepted))
         if accepted:
             del self._tokens[token]
-        return unusual or web.Response(text="1" if accepted else "0")
+        return web.Response(text="1" if accepted else "0") if unusual is None else unusual
 
     async def _unusual(self, request: web.Request, login: str) -> web.StreamResponse | None:
         """What was ordered with ``answer_next``, if anything was."""
+        async with self._news:
+            self._arrived[request.path] += 1
+            self._news.notify_all()
         waiting = self._answers[request.path, login] or self._answers[request.path, None]
         match waiting.popleft() if waiting else None:
             case Canned(status=status, body=body, headers=headers, content_type=content_type):

@@ -467,7 +467,7 @@ FAILURES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("answer", FAILURES, ids=repr)
+@pytest.mark.parametrize("answer", FAILURES, ids=lambda answer: repr(answer)[:40])
 async def test_no_failure_shows_a_secret(answer, caplog):
     caplog.set_level(logging.DEBUG)
     asyncio.get_running_loop().set_debug(True)
