@@ -51,9 +51,7 @@ class Checker:
 
     @cached_property
     def _compiled(self) -> Callable[[object], object]:
-        compiled: Callable[[object], object] = fastjsonschema.compile(
-            self._schema, use_default=False, detailed_exceptions=False
-        )
+        compiled: Callable[[object], object] = fastjsonschema.compile(self._schema, use_default=False)
         return compiled
 
 
