@@ -3,13 +3,61 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FLOORS := debian12 debian13
+PIP := pip --quiet --disable-pip-version-check
 
-.PHONY: demo test test-fast test-floors bench check format clean help
+.PHONY: help demo test test-fast test-all test-floors tools bench check format clean $(FLOORS:%=test-%)
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: $(VENV)/.run ## the main job on a simulated platform; STAY=1 keeps it running
+demo: $(VENV)-run/.done ## the main job on a simulated platform; STAY=1 keeps it running
 	@$(VENV)-run/bin/provisioner demo $(if $(STAY),--stay)
 
-test: $(VENV)/.dev tools test-all test-floors ## everything, also with the versions of Debian 12 and 13
+test: check test-all test-floors ## everything, also with the versions in Debian 12 and 13
+
+test-fast: $(VENV)/.done ## what takes less than two minutes
+	$(BIN)/pytest -q -m "not slow"
+
+test-all: $(VENV)/.done tools
+	$(BIN)/pytest
+
+# The product's tests with the oldest versions that it promises to run with.
+test-floors: $(FLOORS:%=test-%)
+
+$(FLOORS:%=test-%): test-%: $(VENV)-%/.done tools
+	$(VENV)-$*/bin/pytest -q
+
+bench: $(VENV)/.done ## how fast, beside two yardsticks
+	$(BIN)/python -m tests.bench
+
+check: $(VENV)/.done ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.done ## lay the code out as `check` wants it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+tools: ## what the tests need from Debian beside Python
+	@tests/tools.sh
+
+clean: ## remove what was built here
+	rm -rf $(VENV) $(VENV)-* build dist demo-files
+
+$(VENV)/.done: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/$(PIP) install -e '.[dev]'
+	@touch $@
+
+$(VENV)-run/.done: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-run
+	$(VENV)-run/bin/$(PIP) install -e .
+	@touch $@
+
+# Without its own requirements: Debian has fixes of newer releases in older version numbers.
+$(VENV)-%/.done: pyproject.toml tests/constraints/%.txt
+	$(PYTHON) -m venv $(VENV)-$*
+	$(VENV)-$*/bin/$(PIP) install -r tests/constraints/$*.txt -r tests/constraints/tests.txt
+	$(VENV)-$*/bin/$(PIP) install --no-deps -e .
+	@touch $@

@@ -6,7 +6,7 @@ import os
 import random
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from provisioner.cycle import Cycle
 from provisioner.edge.catalog import shipped
 from provisioner.edge.credential import Credentials
 from provisioner.edge.people import own
-from provisioner.edge.store import Store, lock_state, open_store
+from provisioner.edge.store import lock_state, open_store
 from provisioner.logins import Chances
 from provisioner.places import Places
 from provisioner.site import SiteReader, Surroundings
@@ -35,10 +35,12 @@ def here(workstation: str | None = None) -> Here:
     return Here(workstation or socket.gethostname(), Chances(time.time, random.random))
 
 
-def reader_of(places: Places, workstation: str, store: Store) -> SiteReader:
-    """A reader of the configuration in ``places`` as it applies to ``workstation``."""
-    credentials = Credentials(os.environ, places.root)
-    around = Surroundings(places.root, workstation, credentials, store.key(), store.realms)
+def reader_of(
+    places: Places, workstation: str, *, key: bytes, seen_realms: Callable[[], Mapping[str, str]] = dict
+) -> SiteReader:
+    """A reader of the configuration in ``places`` as it applies to ``workstation``. ``key`` makes marks of passwords,
+    ``seen_realms`` gives realms that servers were seen to ask for, by agent."""
+    around = Surroundings(places.root, workstation, Credentials(os.environ, places.root), key, seen_realms)
     return SiteReader(places.config, [shipped(), places.site_templates], around)
 
 
@@ -50,4 +52,5 @@ def open_bench(places: Places, workstation: str) -> Iterator[Bench]:
         store = open_store(places.state)
         stack.callback(store.close)
         worker = stack.enter_context(ThreadPoolExecutor(1, "worker"))
-        yield Bench(reader_of(places, workstation, store), store, Cycle(store, own()), worker)
+        reader = reader_of(places, workstation, key=store.key(), seen_realms=store.realms)
+        yield Bench(reader, store, Cycle(store, own()), worker)

@@ -32,7 +32,8 @@ class ServiceManager:
 
     def alive(self) -> None:
         """The event loop turns."""
-        self._send("WATCHDOG=1")
+        if self.watchdog_seconds is not None:
+            self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
         """The stop has begun."""
@@ -41,9 +42,10 @@ class ServiceManager:
     def _send(self, *lines: str) -> None:
         if not self._address:
             return
-        # A leading @ is an abstract address. A manager that is gone is no reason to stop serving agents.
+        # A leading @ is an abstract address. A manager that is gone, or does not listen, stops nobody from serving agents.
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
-        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
+        kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+        with suppress(OSError), socket.socket(socket.AF_UNIX, kind) as out:
             out.sendto("\n".join(lines).encode(), address)
 
 

@@ -47,6 +47,13 @@ def test_a_manager_that_is_gone_stops_nobody(tmp_path: Path):
     ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready("x")
 
 
+def test_a_manager_that_does_not_listen_stops_nobody(manager):
+    listening, service = manager
+    for _ in range(5000):
+        service.status("x")
+    assert listening.recv(4096) == b"STATUS=x"
+
+
 def test_a_guarded_process_leaves_no_core_dump():
     code = """
 import resource

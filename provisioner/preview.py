@@ -1,0 +1,158 @@
+"""What a refresh would do, worked out without doing any of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from provisioner.core.attempt import FINAL
+from provisioner.core.difference import difference
+from provisioner.core.formats import FORMATS, Leaves
+from provisioner.core.plan import Chmod, Create, Keep, ObservedFile, Step, Update, plan
+from provisioner.core.prepare import Job, PreparedTarget, prepare
+from provisioner.core.problem import Problem, ProvisionerError
+from provisioner.core.reason import identity_of, same_login
+from provisioner.core.render import Rendered
+from provisioner.core.report import problem_as_json
+from provisioner.core.session import Attempt, HeldSession
+from provisioner.core.target import FileSpec
+from provisioner.edge import disk
+from provisioner.edge.people import own
+from provisioner.edge.store import LedgerEntry
+from provisioner.site import Served, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the state remembers."""
+
+    sessions: Mapping[str, HeldSession]
+    attempts: Mapping[str, Attempt]
+    ledger: tuple[LedgerEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """What would happen to one file; ``lines`` say how its content differs, secrets masked."""
+
+    path: str
+    action: str
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPreview:
+    """What would happen for one agent. ``login`` says whether they would be logged in, and why."""
+
+    agent: str
+    login: str
+    changes: tuple[FileChange, ...]
+    problems: tuple[Problem, ...]
+
+
+def preview(site: Site, held: Held) -> tuple[AgentPreview, ...]:
+    """Every agent that is served here or has files here, those to be removed last."""
+    served = [_agent(site, one, held) for one in site.served.values()]
+    gone = sorted({entry.agent for entry in held.ledger} - set(site.served))
+    return (*served, *(AgentPreview(login, "not served here any more", _removals(login, held), ()) for login in gone))
+
+
+def _agent(site: Site, served: Served, held: Held) -> AgentPreview:
+    login = served.wanted.agent.login
+    session, attempt = held.sessions.get(login), held.attempts.get(login)
+    if session is None or not same_login(identity_of(session), served.wanted.identity):
+        return AgentPreview(login, _login(served, attempt), (), served.problems)
+    job = site.job(served, session.row)
+    if job is None:
+        return AgentPreview(login, "stays logged in", (), served.problems)
+    changes, problems = _files(job, held)
+    return AgentPreview(login, "stays logged in", changes, (*served.problems, *problems))
+
+
+def _login(served: Served, attempt: Attempt | None) -> str:
+    mark = served.wanted.identity.password_mark
+    if not mark:
+        return "cannot be logged in: no password"
+    if attempt is not None and attempt.kind in FINAL and attempt.password_mark == mark:
+        return f"would not be logged in ({attempt.kind}: {attempt.cause})"
+    return "would be logged in; the files depend on the answer"
+
+
+def _files(job: Job, held: Held) -> tuple[tuple[FileChange, ...], tuple[Problem, ...]]:
+    prepared = prepare(job)
+    changes: list[FileChange] = []
+    problems = list(prepared.problems)
+    for target in prepared.targets:
+        problems += target.problems
+        try:
+            changes += _changes(job, target)
+        except ProvisionerError as error:
+            problems += error.problems
+    wanted = {(target.layout.base, target.layout.folder / rendered.file.path)
+              for target in prepared.targets if target.layout for rendered in target.files}  # fmt: skip
+    unready = {target.choice.target for target in prepared.targets if not target.ready}
+    changes += [
+        FileChange(str(PurePosixPath(entry.base) / entry.path), "remove")
+        for entry in held.ledger
+        if entry.agent == prepared.agent and entry.target not in unready and (entry.base, entry.path) not in wanted
+    ]
+    return tuple(changes), tuple(problems)
+
+
+def _changes(job: Job, prepared: PreparedTarget) -> Iterator[FileChange]:
+    place, target = prepared.layout, job.wanted.targets.get(prepared.choice.target)
+    if place is None or target is None or not prepared.ready:
+        return
+    files = [replace(rendered.file, path=place.folder / rendered.file.path) for rendered in prepared.files]
+    with disk.open_base(place.base) as base:
+        observed = disk.observe(base, [file.path for file in files])
+    steps = plan(files, observed, own())
+    for rendered, spec, step in zip(prepared.files, target.files, steps, strict=True):
+        if not isinstance(step, Keep):
+            lines = _lines(rendered, spec, observed[step.path]) if isinstance(step, Create | Update) else ()
+            yield FileChange(str(PurePosixPath(place.base) / step.path), _action(step), lines)
+
+
+def _lines(rendered: Rendered, spec: FileSpec, observed: ObservedFile) -> tuple[str, ...]:
+    return difference(rendered, _leaves(spec, observed))
+
+
+def _leaves(spec: FileSpec, observed: ObservedFile) -> Leaves | None:
+    try:
+        return FORMATS[spec.format].parse((observed.content or b"").decode()) if observed.content else None
+    except (ProvisionerError, UnicodeDecodeError):
+        return None
+
+
+def _action(step: Step) -> str:
+    match step:
+        case Create():
+            return "create"
+        case Update():
+            return "update"
+        case Chmod(mode=mode):
+            return f"set mode {mode:04o}"
+        case Keep():
+            return "keep"
+
+
+def _removals(login: str, held: Held) -> tuple[FileChange, ...]:
+    return tuple(
+        FileChange(str(PurePosixPath(entry.base) / entry.path), "remove")
+        for entry in held.ledger
+        if entry.agent == login
+    )
+
+
+def as_json(previews: Iterable[AgentPreview]) -> list[dict[str, object]]:
+    """The same for programs."""
+    return [
+        {
+            "agent": one.agent,
+            "login": one.login,
+            "changes": [{"path": c.path, "action": c.action, "lines": list(c.lines)} for c in one.changes],
+            "problems": [problem_as_json(problem) for problem in one.problems],
+        }
+        for one in previews
+    ]

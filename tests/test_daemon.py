@@ -1,0 +1,359 @@
+"""The whole program: real processes, sockets, files and inotify, against the simulated platform."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from provisioner.demo.platform import BUSY, Canned, LogOff, SimulatedAgent, SimulatedPlatform
+from provisioner.edge.platform import LOGOFF
+from tests.machine import Machine, until
+
+JSON = "  targets: [json]"
+
+
+def account(machine: Machine, login: str) -> Path:
+    (path,) = machine.home(login).rglob("json/account.json")
+    return path
+
+
+def display_name(machine: Machine, login: str) -> str:
+    name: str = json.loads(account(machine, login).read_text())["display_name"]
+    return name
+
+
+async def test_agents_are_logged_in_and_files_are_where_phones_look(machine: Machine, platform: SimulatedPlatform):
+    machine.agent("ana", "  targets: [jssip, json]")
+    machine.agent("beto", "  targets: [linphone]")
+    async with machine.running() as service:
+        status = await service.logged_in("ana", "beto")
+    assert sorted(platform.logins) == ["ana", "beto"]
+    assert status["everybody_served"]
+    assert display_name(machine, "ana") == "Ana Núñez"
+    assert (machine.home("beto") / ".config/linphone/linphonerc").exists()
+    files = [path for path in machine.root.joinpath("home").rglob("*") if path.is_file()]
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+
+
+async def test_the_service_manager_is_told_everything(machine: Machine):
+    machine.agent("ana", JSON)
+    async with machine.running(WATCHDOG_USEC="200000") as service:
+        await service.told("WATCHDOG=1", count=3)
+        await service.told("STATUS=1 of 1 agents served")
+        service.process.send_signal(signal.SIGHUP)
+        await service.told("RELOADING=1")
+        await service.told("READY=1", count=2)
+        service.process.terminate()
+        await service.told("STOPPING=1")
+        assert await service.process.wait() == 0
+
+
+def in_place(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def rename_over(path: Path, text: str) -> None:
+    new = path.with_name(f".{path.name}.swp")
+    new.touch(mode=0o600)
+    new.write_text(text)
+    new.rename(path)
+
+
+def delete_and_create(path: Path, text: str) -> None:
+    path.unlink()
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def symlink_swap(path: Path, text: str) -> None:
+    real = path.with_name(f"..{abs(hash(text))}")
+    real.touch(mode=0o600)
+    real.write_text(text)
+    link = path.with_name("..link")
+    link.symlink_to(real.name)
+    link.rename(path)
+
+
+@pytest.mark.parametrize("save", [in_place, rename_over, delete_and_create, symlink_swap], ids=lambda s: s.__name__)
+async def test_an_edit_changes_the_files_and_logs_nobody_in(machine: Machine, platform: SimulatedPlatform, save):
+    path = machine.agent("ana", JSON)
+    text = path.read_text()
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        for name in ("One", "Two", "Three"):
+            save(path, text + f"  account: {{display_name: {name}}}\n")
+            await until(lambda name=name: display_name(machine, "ana") == name)
+    assert platform.logins == ["ana"]
+
+
+async def test_a_hundred_edits_are_no_login(machine: Machine, platform: SimulatedPlatform):
+    path = machine.agent("ana", JSON)
+    text = path.read_text()
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        for number in range(100):
+            path.write_text(text + f"  account: {{display_name: Name {number}, expires: {60 + number}}}\n")
+            await asyncio.sleep(0)
+        await until(lambda: display_name(machine, "ana") == "Name 99")
+    assert platform.logins == ["ana"]
+
+
+async def test_bad_settings_change_nothing_and_the_status_shows_the_mistake(
+    machine: Machine, platform: SimulatedPlatform
+):
+    path = machine.agent("ana", JSON)
+    text = path.read_text()
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        files = machine.files()
+        path.write_text(text.replace("targets", "tagrets"))
+        status = await service.until(lambda status: status["configuration"]["refused_at"] is not None)
+        (problem,) = status["configuration"]["problems"]
+        assert (Path(problem["where"]).name, problem["line"], problem["column"]) == ("ana.yaml", 5, 3)
+        assert "targets" in problem["fix"]
+        assert machine.files() == files
+        refused = await service.reload()
+        assert refused.code == 1 and "tagrets" in refused.err and "^" not in refused.out
+        shown = await machine.command("status")
+        assert shown.code == 4 and "refused since" in shown.out
+        path.write_text(text)
+        await service.until(lambda status: status["configuration"]["refused_at"] is None)
+        assert (await service.reload()).code == 0
+    assert platform.logins == ["ana"]
+
+
+async def test_a_restart_goes_on_with_the_sessions(machine: Machine, platform: SimulatedPlatform):
+    machine.agent("ana", JSON)
+    async with machine.running() as service:
+        await service.logged_in("ana")
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        await service.kill()
+    async with machine.running() as service:
+        await service.logged_in("ana")
+    assert platform.logins == ["ana"]
+
+
+async def test_a_boot_without_network_serves_the_last_good_files(machine: Machine, platform: SimulatedPlatform):
+    machine.agent("ana", JSON)
+    async with machine.running() as service:
+        await service.logged_in("ana")
+    platform.answer_next(None, Canned(status=502), times=1000)
+    account(machine, "ana").unlink()
+    async with machine.running() as service:
+        status = await service.logged_in("ana")
+    assert status["everybody_served"]
+    assert display_name(machine, "ana") == "Ana Núñez"
+
+
+async def test_a_removed_agent_is_logged_off_and_leaves_no_file(machine: Machine, platform: SimulatedPlatform):
+    machine.agent("ana", JSON)
+    path = machine.agent("beto", JSON)
+    async with machine.running() as service:
+        await service.logged_in("ana", "beto")
+        path.unlink()
+        await until(lambda: bool(platform.log_offs))
+        status = await service.status()
+    assert [agent["agent"] for agent in status["agents"]] == ["ana"]
+    assert platform.log_offs == [LogOff("beto", "SIP/1002", accepted=True)]
+    assert all(name.startswith("ana/") for name in machine.files())
+
+
+async def test_an_agent_removed_while_the_service_was_down_is_logged_off_too(
+    machine: Machine, platform: SimulatedPlatform
+):
+    machine.agent("ana", JSON)
+    path = machine.agent("beto", JSON)
+    async with machine.running() as service:
+        await service.logged_in("ana", "beto")
+    path.unlink()
+    async with machine.running() as service:
+        await service.logged_in("ana")
+    assert platform.log_offs == [LogOff("beto", "SIP/1002", accepted=True)]
+    assert all(name.startswith("ana/") for name in machine.files())
+
+
+async def test_a_refusal_is_final_until_the_settings_change(machine: Machine, platform: SimulatedPlatform):
+    path = machine.agent("ana", JSON, password="wrong")
+    text = path.read_text()
+    async with machine.running() as service:
+        await service.until(lambda status: status["agents"][0]["login"]["state"] == "refused")
+        path.write_text(text + "  account: {display_name: X}\n")
+        assert (await service.reload()).code == 0
+        assert platform.logins == ["ana"]
+        path.write_text(text.replace("wrong", "pw-ana"))
+        await service.logged_in("ana")
+    assert platform.logins == ["ana", "ana"]
+
+
+async def test_trouble_is_tried_again_and_told(machine: Machine, platform: SimulatedPlatform):
+    platform.answer_next("ana", Canned(status=503, headers={"Retry-After": "1"}))
+    machine.agent("ana", JSON)
+    async with machine.running() as service:
+        status = await service.until(lambda status: status["agents"][0]["login"]["state"] == "trouble")
+        assert "503" in status["agents"][0]["login"]["cause"]
+        await service.logged_in("ana")
+    assert platform.logins == ["ana", "ana"]
+
+
+async def test_log_off_and_refresh_by_command(machine: Machine, platform: SimulatedPlatform):
+    path = machine.agent("ana", JSON)
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        assert (await machine.command("log-off", "ana")).code == 0
+        assert platform.log_offs == [LogOff("ana", "SIP/1001", accepted=True)]
+        # Nobody undoes what IT asked for: neither an edit nor a restart.
+        path.write_text(path.read_text() + "  account: {display_name: X}\n")
+        assert (await service.reload()).code == 0
+        assert platform.logins == ["ana"]
+    async with machine.running() as service:
+        status = await service.status()
+        assert status["agents"][0]["login"]["state"] == "logged off"
+        assert (await machine.command("refresh", "ana")).code == 0
+        assert platform.logins == ["ana", "ana"]
+        assert display_name(machine, "ana") == "X"
+        unknown = await machine.command("refresh", "nobody")
+        assert unknown.code == 1 and "it serves: ana" in unknown.err
+        platform.put(SimulatedAgent("ana", "changed", "1001"))
+        refused = await machine.command("refresh", "ana")
+        assert refused.code == 1 and "refused" in refused.err
+
+
+async def test_everybody_is_logged_off_at_the_stop_where_that_is_set(machine: Machine, platform: SimulatedPlatform):
+    machine.main.write_text(machine.main.read_text().replace("splay: 0s", "splay: 0s, log_off_on_stop: true"))
+    machine.agent("ana", JSON)
+    machine.agent("beto", JSON)
+    async with machine.running() as service:
+        await service.logged_in("ana", "beto")
+    assert sorted(one.login for one in platform.log_offs) == ["ana", "beto"]
+    assert platform.available == frozenset()
+
+
+async def test_another_address_is_another_login_and_the_old_session_is_ended(machine, platform: SimulatedPlatform):
+    machine.agent("ana", JSON)
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        machine.main.write_text(machine.main.read_text().replace("127.0.0.1", "localhost"))
+        await until(lambda: len(platform.logins) == 2)
+        await service.logged_in("ana")
+    assert platform.log_offs == [LogOff("ana", "SIP/1001", accepted=True)]
+
+
+async def test_a_change_that_removes_many_needs_force(machine: Machine, platform: SimulatedPlatform):
+    logins = [f"agent{number}" for number in range(10)]
+    for login in logins:
+        platform.put(SimulatedAgent(login, f"pw-{login}", login[5:]))
+        machine.agent(login, JSON)
+    async with machine.running() as service:
+        await service.logged_in(*logins)
+        for login in logins[:4]:
+            (machine.agents_d / f"{login}.yaml").unlink()
+        refused = await service.reload()
+        assert refused.code == 1 and "would remove 4 of 10 agents" in refused.err
+        assert len(machine.files()) == 10
+        assert (await service.reload("--force")).code == 0
+        assert len(machine.files()) == 6
+
+
+async def test_drift_is_repaired_by_the_slow_check_and_nobody_is_logged_in(machine: Machine, platform):
+    machine.main.write_text(machine.main.read_text().replace("settle: 50ms", "settle: 50ms, check_every: 1s"))
+    machine.agent("ana", JSON)
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        path = account(machine, "ana")
+        good = path.read_text()
+        path.unlink()
+        await until(lambda: path.exists())
+        path.write_text("{}")
+        await until(lambda: path.read_text() == good)
+        path.chmod(0o644)
+        await until(lambda: path.stat().st_mode & 0o777 == 0o600)
+    assert platform.logins == ["ana"]
+
+
+async def test_a_site_target_that_is_dropped_in_works_at_once(machine: Machine):
+    path = machine.agent("ana", JSON)
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        shipped = Path(__file__).parents[1] / "templates" / "json"
+        shutil.copytree(shipped, machine.places.site_templates / "own")
+        path.write_text(path.read_text().replace("[json]", "[json, {target: own, path: ~/own}]"))
+        await until(lambda: (machine.home("ana") / "own" / "account.json").exists())
+
+
+async def test_a_target_that_cannot_work_is_explained_and_the_others_go_on(machine: Machine):
+    machine.agent("ana", "  targets: [linphone, json]")
+    async with machine.running() as service:
+        status = await service.logged_in("ana")
+    linphone, other = status["agents"][0]["targets"]
+    assert linphone["state"] == "not written"
+    assert any("wss" in problem["what"] for problem in linphone["problems"])
+    assert other["state"] == "written"
+    assert not status["everybody_served"]
+
+
+async def test_the_reload_command_is_run_when_files_were_written_and_only_then(machine: Machine):
+    runs = machine.root / "runs"
+    command = f"[/bin/sh, -c, 'echo x >> {runs}']"
+    path = machine.agent("ana", f"  targets: [{{target: json, reload: {command}}}]")
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        await until(lambda: runs.exists() and runs.read_text() == "x\n")
+        assert (await service.reload()).code == 0
+        path.write_text(path.read_text() + "  account: {display_name: X}\n")
+        await until(lambda: runs.read_text() == "x\nx\n")
+        assert (await service.reload()).code == 0
+        assert runs.read_text() == "x\nx\n"
+        assert (await service.status())["everybody_served"]
+
+
+async def test_a_reload_command_that_fails_is_told(machine: Machine):
+    machine.agent("ana", "  targets: [{target: json, reload: [/bin/false]}]")
+    async with machine.running() as service:
+        status = await service.until(lambda status: bool(status["agents"][0]["problems"]))
+    assert "/bin/false failed with exit code 1" in status["agents"][0]["problems"][0]["what"]
+
+
+async def test_only_agents_of_this_workstation_are_served(machine: Machine, platform: SimulatedPlatform):
+    machine.agent("ana", JSON, "  workstations: [ws-1*]")
+    machine.agent("beto", JSON, "  workstations: [ws-2*]")
+    async with machine.running("--workstation", "WS-17.contact-centre.example") as service:
+        await service.logged_in("ana")
+    assert platform.logins == ["ana"]
+
+
+async def test_a_second_service_with_the_same_state_is_refused(machine: Machine):
+    machine.agent("ana", JSON)
+    async with machine.running():
+        second = await machine.command("run")
+    assert second.code == 1
+    assert "another provisioner runs with this state" in second.err
+
+
+async def test_without_a_usable_configuration_it_ends_with_78(machine: Machine):
+    machine.main.write_text("platform: {}\n")
+    done = await machine.command("run")
+    assert done.code == 78
+    assert "provisioner.yaml:1:11: `url` is missing here" in done.err
+
+
+@pytest.mark.parametrize("verb", [["status"], ["reload", "--wait"], ["refresh", "ana"], ["log-off", "ana"]])
+async def test_without_a_service_the_light_verbs_end_with_3(machine: Machine, verb: list[str]):
+    done = await machine.command(*verb)
+    assert done.code == 3
+    assert "the service is not running" in done.err
+
+
+async def test_a_log_off_that_fails_is_told_and_the_session_forgotten(machine: Machine, platform: SimulatedPlatform):
+    machine.agent("ana", JSON)
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        platform.answer_next("ana", BUSY, path=LOGOFF)
+        done = await machine.command("log-off", "ana")
+        assert done.code == 1 and "the log-off failed" in done.err
+        assert (await service.status())["agents"][0]["login"]["state"] == "logged off"
