@@ -31,12 +31,12 @@ class _Lines:
             yield "no agent works at this workstation"
 
     def _configuration(self, configuration: Mapping[str, Any]) -> Iterator[str]:
-        since = self._when(configuration["loaded_at"])
+        loaded = self._when(configuration["loaded_at"])
         if configuration["refused_at"]:
-            yield self._marked("bad", f"the configuration on disk is refused {self._when(configuration['refused_at'])}")
-            yield f"  the one of {since} stays in force"
+            refused = self._when(configuration["refused_at"])
+            yield self._marked("bad", f"the configuration on disk is refused since {refused}; that of {loaded} is in force")
         else:
-            yield self._marked("good", f"configuration in force {since}")
+            yield self._marked("good", f"configuration in force since {loaded}")
         yield from self._problems(configuration["problems"])
 
     def _agent(self, agent: Mapping[str, Any]) -> Iterator[str]:
@@ -50,7 +50,7 @@ class _Lines:
             yield from self._target(target)
 
     def _login(self, login: Mapping[str, Any]) -> Iterator[str]:
-        when = f" {self._when(login['at'])}" if login.get("at") else ""
+        when = f" since {self._when(login['at'])}" if login.get("at") else ""
         yield login["state"] + when
         if login.get("cause"):
             yield login["cause"]
@@ -61,9 +61,8 @@ class _Lines:
 
     def _target(self, target: Mapping[str, Any]) -> Iterator[str]:
         grave = any(not problem["remark"] for problem in target["problems"])
-        yield "  " + self._marked(
-            "bad" if grave else "good", f"{target['target']}: {target['state']}  {target['folder']}"
-        )
+        state = "in place" if target["state"] in ("written", "unchanged") else target["state"]
+        yield "  " + self._marked("bad" if grave else "good", f"{target['target']}: {state}  {target['folder']}")
         yield from (f"  {line}" for line in self._problems(target["problems"]))
 
     def _problems(self, problems: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -75,7 +74,7 @@ class _Lines:
 
     def _when(self, at: float) -> str:
         today = time.localtime(at)[:3] == time.localtime(self._now)[:3]
-        return "since " + time.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S", time.localtime(at))
+        return time.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S", time.localtime(at))
 
     def _marked(self, kind: str, text: str) -> str:
         mark, colour = _MARKS[kind]

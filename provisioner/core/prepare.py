@@ -96,4 +96,6 @@ def unusable(job: Job, choice: TargetChoice) -> tuple[Problem, ...]:
 
 
 def _alternatives(account: Account, catalog: Mapping[str, Target]) -> Iterator[str]:
-    return (name for name, target in sorted(catalog.items()) if can_serve(account, target))
+    # What hands out every credential is for people's own loaders: no phone to be sent to.
+    phones = (one for one in sorted(catalog.items()) if not one[1].every_credential)
+    return (name for name, target in phones if can_serve(account, target))

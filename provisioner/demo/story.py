@@ -79,7 +79,7 @@ class _Story:
 
     async def begin(self) -> None:
         _say(2, f"IT wrote the YAML in {self._places.config}, and the service starts.")
-        status = await self._until(lambda status: _states(status) == ["logged in", "logged in", "refused"])
+        status = await self._until(_is_settled)
         print(_indented(status_as_text(status, now=time.time(), colour=colourful(sys.stdout))))
         print("\n   beto's first login met a busy platform (503) and was tried again; carla's password is wrong, and a")
         print("   refusal is final until IT changes something. ana's account speaks WebSocket only, which linphone")
@@ -139,8 +139,9 @@ class _Story:
         return found
 
 
-def _states(status: dict[str, Any]) -> list[str]:
-    return [agent["login"]["state"] for agent in status["agents"]]
+def _is_settled(status: dict[str, Any]) -> bool:
+    *working, last = status["agents"]
+    return last["login"]["state"] == "refused" and all(agent["targets"] for agent in working)
 
 
 async def _until(true: Callable[[], bool], what: str) -> None:

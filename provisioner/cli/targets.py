@@ -1,0 +1,63 @@
+"""List the softphones that can be configured, and what each can do: those that come with the program and the site's.
+
+A word that is missing is something the phone cannot do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from provisioner.cli.common import DONE, REFUSED, add_format, add_places, colourful, complain, places, print_json
+from provisioner.core.abilities import target_as_json
+from provisioner.core.problem import Place, Problem
+from provisioner.core.report import problem_as_json
+from provisioner.edge.catalog import CatalogReader, shipped
+
+_BOLD, _END = "\033[1m", "\033[0m"
+_ROWS = (
+    ("credential", "credential"), ("transports", "transports"), ("media encryption", "media_encryption"),
+    ("digits", "dtmf"), ("codecs", "codecs"), ("tried with", "tried_with"),
+)  # fmt: skip
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``targets``."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="only this one")
+    add_places(parser)
+    add_format(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """List; gives the exit code: 1 when a target is broken or there is none of that name."""
+    catalog = CatalogReader([shipped(), places(options).site_templates]).read()
+    chosen = {name: target for name, target in catalog.targets.items() if options.name in (None, name)}
+    problems = [problem for name, found in catalog.broken.items() if options.name in (None, name) for problem in found]
+    if not chosen and not problems:
+        close = get_close_matches(str(options.name), [*catalog.targets], 1)
+        fix = f"did you mean `{close[0]}`?" if close else f"there are: {', '.join(sorted(catalog.targets))}"
+        problems = [Problem(Place("targets"), f"there is no target `{options.name}`", fix)]
+    described = [target_as_json(target) for _, target in sorted(chosen.items())]
+    if options.format == "json":
+        print_json({"targets": described, "problems": [problem_as_json(problem) for problem in problems]})
+    else:
+        complain(problems)
+        print("\n\n".join("\n".join(_lines(one, colour=colourful(sys.stdout))) for one in described))
+    return REFUSED if problems else DONE
+
+
+def _lines(target: Mapping[str, Any], *, colour: bool) -> Iterator[str]:
+    name = f"{_BOLD}{target['name']}{_END}" if colour else target["name"]
+    yield f"{name}  {target['title']}"
+    for title, key in _ROWS:
+        words = ", ".join(target[key]) or ("not yet with a real server" if key == "tried_with" else "none")
+        yield f"  {title + ':':18}{words}"
+    for file in target["files"]:
+        seed = ", written once and then the phone's own" if file["once"] else ""
+        yield f"  {'file:':18}~/{file['path']} ({file['mode']}{seed})"
+    for option, said in target["options"].items():
+        values = f" [{'|'.join(said['values'])}]" if said["values"] else ""
+        yield f"  {'option:':18}{option}{values} = {said['default'] or '(empty)'}  {said['description']}"
