@@ -95,6 +95,30 @@ def _failing_at(number: int, action: Callable[[], object]) -> BaseException | No
     return None
 
 
+def meddled_with_at_each_call(
+    action: Callable[[], object], meddle: Callable[[], None]
+) -> Iterator[BaseException | None]:
+    """Runs ``action`` with somebody else doing ``meddle`` just before its first, second, … call to the disk; gives what
+    it raised."""
+    for number in range(len(calls_of(action)) + 1):
+        yield _meddled_with_at(number, action, meddle)
+
+
+def _meddled_with_at(number: int, action: Callable[[], object], meddle: Callable[[], None]) -> BaseException | None:
+    def strike() -> None:
+        sys.setprofile(None)
+        meddle()
+
+    _at_call(number, strike)
+    try:
+        action()
+    except Exception as error:
+        return error
+    finally:
+        sys.setprofile(None)
+    return None
+
+
 def run_python(script: str, *arguments: object, wrapper: tuple[str, ...] = ()) -> str:
     """What a Python of its own, started through ``wrapper``, prints when it runs ``script``. Fails when that fails."""
     command = [*wrapper, sys.executable, "-c", dedent(script), *map(str, arguments)]

@@ -23,7 +23,7 @@ from provisioner.edge.disk import staged_name
 from provisioner.edge.people import own
 from provisioner.edge.store import Store, open_store
 from tests.examples import wanted
-from tests.faults import as_plain_user, killed_at_each_call, on_small_disk
+from tests.faults import as_plain_user, calls_of, killed_at_each_call, on_small_disk
 
 HA1 = "07a46a13aa5434e21e6a9aa870482720"
 MANIFEST = """
@@ -161,11 +161,19 @@ def self_restarted(machine: Machine) -> AgentReport:
     return machine.refresh("marta", "phone", "other")
 
 
-def test_nothing_is_recorded_when_nothing_changes(machine: Machine):
+def test_nothing_is_written_not_even_to_the_ledger_when_nothing_changes(machine: Machine):
     machine.refresh()
-    before = (machine.folder / "state/state.sqlite-wal").stat().st_mtime_ns
+    job = machine.job()
+    calls = calls_of(lambda: machine.cycle.refresh(job))
+    assert "stat" in calls
+    assert not {"execute", "fsync", "mkdir", "rename", "fchmod", "unlink", "write"} & set(calls)
+
+
+def test_what_a_crash_left_beside_a_file_is_removed_though_the_file_is_right(machine: Machine):
     machine.refresh()
-    assert (machine.folder / "state/state.sqlite-wal").stat().st_mtime_ns == before
+    (machine.home / ".phone" / staged_name("account.ini")).write_text("half of it")
+    assert states(machine.refresh()) == {"phone": State.UNCHANGED}
+    assert machine.files() == PHONE
 
 
 def test_a_phone_is_reloaded_only_when_content_changed(machine: Machine):
@@ -568,6 +576,17 @@ def test_one_path_is_one_path_however_it_is_written(machine: Machine):
     assert len(said(machine.refresh("ana", absolute, home=machine.folder / "state"))) == 2
 
 
+def test_a_path_has_one_entry_however_it_is_written(machine: Machine):
+    machine.refresh("marta", "phone")
+    report = machine.refresh("marta", TargetChoice("phone", "/home/.phone"), home=machine.folder / "state")
+    assert states(report) == {"phone": State.UNCHANGED}
+    machine.restart()
+    assert machine.files() == PHONE
+    machine.cycle.remove("marta")
+    machine.restart()
+    assert (machine.files(), machine.cycle.agents()) == (set(), frozenset())
+
+
 def test_whoever_was_refused_is_told_when_the_path_is_free(machine: Machine):
     machine.refresh("marta")
     machine.refresh("ana")
@@ -609,6 +628,7 @@ def test_an_agent_who_is_renamed_keeps_one_set_of_files(machine: Machine, restar
 # Cut short
 
 
+@pytest.mark.slow
 def test_the_ledger_names_every_file_wherever_the_process_is_killed(machine: Machine):
     theirs = "theirs, from before"
     kills = 0

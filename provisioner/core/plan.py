@@ -133,11 +133,12 @@ def _is_loose(seed: DesiredFile, found: ObservedFile, owner: tuple[int, int]) ->
 
 
 def _clashes(paths: Sequence[PurePosixPath]) -> list[Problem]:
-    twice = {path for path in paths if paths.count(path) > 1}
-    folders = {path for path in paths if any(path in other.parents for other in paths)}
+    names = [str(path) for path in paths]
+    twice = {name for name in names if names.count(name) > 1}
+    folders = {name for name in names if any(other.startswith(f"{name}/") for other in names)}
     return [
-        *(Problem(Place(str(path)), "two files of this target have the same name") for path in sorted(twice)),
-        *(Problem(Place(str(path)), "another file of this target needs a folder here") for path in sorted(folders)),
+        *(Problem(Place(name), "two files of this target have the same name") for name in sorted(twice)),
+        *(Problem(Place(name), "another file of this target needs a folder here") for name in sorted(folders)),
     ]
 
 

@@ -17,7 +17,15 @@ from provisioner.core.problem import ProvisionerError
 from provisioner.edge import disk
 from provisioner.edge.folders import AbsentError, DiskError, make_folders, open_base
 from provisioner.edge.people import own
-from tests.faults import ROOT, as_plain_user, calls_of, failing_at_each_call, killed_at_each_call, on_small_disk
+from tests.faults import (
+    ROOT,
+    as_plain_user,
+    calls_of,
+    failing_at_each_call,
+    killed_at_each_call,
+    meddled_with_at_each_call,
+    on_small_disk,
+)
 
 OWN = own()
 
@@ -460,6 +468,57 @@ def test_descriptors_are_closed_whatever_happens(tmp_path: Path):
     before = len(os.listdir("/proc/self/fd"))
     list(failing_at_each_call(lambda: deliver(tmp_path, *NEW, file("new/er/four"))))
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def swap_folder_for_link(home: Path) -> None:
+    (home / "a").rename(home / "moved")
+    (home / "a").symlink_to("../outside")
+
+
+def swap_file_for_link(home: Path) -> None:
+    (home / "a" / "precious").unlink(missing_ok=True)
+    (home / "a" / "precious").symlink_to("../../outside/precious")
+
+
+def swap_file_for_fifo(home: Path) -> None:
+    (home / "a" / "precious").unlink(missing_ok=True)
+    os.mkfifo(home / "a" / "precious")
+
+
+def stage_a_link(home: Path) -> None:
+    (home / "a" / disk.staged_name("precious")).unlink(missing_ok=True)
+    (home / "a" / disk.staged_name("precious")).symlink_to("../../outside/precious")
+
+
+MEDDLING = [swap_folder_for_link, swap_file_for_link, swap_file_for_fifo, stage_a_link]
+
+
+@pytest.mark.parametrize("meddle", MEDDLING)
+@pytest.mark.parametrize("drift", [0o600, 0o644])
+@pytest.mark.parametrize("content", [b"old", b"ours"])
+def test_nobody_who_swaps_things_meanwhile_leads_us_astray(home: Path, meddle, drift: int, content: bytes):
+    (home.parent / "outside" / "precious").chmod(0o640)
+    (home / "a").mkdir()
+
+    def begin() -> None:
+        for left in [*home.glob("*/*"), *(path for path in home.iterdir() if path.is_symlink())]:
+            if not left.resolve().is_relative_to(home.parent / "outside") or left.is_symlink():
+                left.unlink()
+        if (home / "moved").exists():
+            (home / "moved").rename(home / "a")
+        (home / "a" / "precious").write_bytes(b"ours")
+        (home / "a" / "precious").chmod(drift)
+
+    def act() -> None:
+        deliver(home, file("a/precious", content))
+        remove(home, "a/precious")
+
+    begin()
+    for error in meddled_with_at_each_call(act, lambda: meddle(home)):
+        assert error is None or isinstance(error, ProvisionerError)
+        assert untouched(home)
+        assert mode(home.parent / "outside" / "precious") == 0o640
+        begin()
 
 
 # Removing
