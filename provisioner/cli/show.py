@@ -33,8 +33,8 @@ class _Lines:
     def _configuration(self, configuration: Mapping[str, Any]) -> Iterator[str]:
         loaded = self._when(configuration["loaded_at"])
         if configuration["refused_at"]:
-            refused = self._when(configuration["refused_at"])
-            yield self._marked("bad", f"the configuration on disk is refused since {refused}; that of {loaded} is in force")
+            since = self._when(configuration["refused_at"])
+            yield self._marked("bad", f"the configuration on disk is refused since {since}; that of {loaded} is in force")
         else:
             yield self._marked("good", f"configuration in force since {loaded}")
         yield from self._problems(configuration["problems"])
