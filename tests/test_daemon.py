@@ -268,7 +268,7 @@ async def test_drift_is_repaired_by_the_slow_check_and_nobody_is_logged_in(machi
         path = account(machine, "ana")
         good = path.read_text()
         path.unlink()
-        await until(lambda: path.exists())
+        await until(path.exists)
         path.write_text("{}")
         await until(lambda: path.read_text() == good)
         path.chmod(0o644)

@@ -34,7 +34,7 @@ class _Lines:
         loaded = self._when(configuration["loaded_at"])
         if configuration["refused_at"]:
             since = self._when(configuration["refused_at"])
-            yield self._marked("bad", f"the configuration on disk is refused since {since}; that of {loaded} is in force")
+            yield self._marked("bad", f"the configuration on disk is refused since {since}; in force: that of {loaded}")
         else:
             yield self._marked("good", f"configuration in force since {loaded}")
         yield from self._problems(configuration["problems"])

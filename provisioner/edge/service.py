@@ -42,7 +42,7 @@ class ServiceManager:
     def _send(self, *lines: str) -> None:
         if not self._address:
             return
-        # A leading @ is an abstract address. A manager that is gone, or does not listen, keeps nobody from being served.
+        # A leading @ is an abstract address. A manager that is gone or deaf keeps nobody from being served.
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
         with suppress(OSError), socket.socket(socket.AF_UNIX, kind) as out:
