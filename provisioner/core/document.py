@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from provisioner.core.excerpt import lines_of, shown
+from provisioner.core.excerpt import lines_of, quoted, shown
 from provisioner.core.problem import Place, Problem
 from provisioner.core.syntax import explained, unprintable
 
@@ -166,7 +166,7 @@ class _Reader:
             if key == "<<" and not key_node.style:
                 self._wrong(key_node, "merge keys (<<) are not read", "write what agents share under `defaults:`")
             elif key in result:
-                what = f"`{key}` stands here twice, first in line {first_line[key]}"
+                what = f"{quoted(key)} stands here twice, first in line {first_line[key]}"
                 self._wrong(key_node, what, "keep one of the two")
             else:
                 first_line[key] = key_node.start_mark.line + 1

@@ -7,6 +7,7 @@ from typing import Any
 
 from provisioner.core.account import Transport
 from provisioner.core.document import Document, Path
+from provisioner.core.excerpt import quoted
 from provisioner.core.problem import Place, Problem
 from provisioner.core.schema import keys
 from provisioner.core.spelling import did_you_mean
@@ -63,7 +64,7 @@ def doubled(documents: Iterable[Document]) -> Iterator[Problem]:
         for login, path in logins(document):
             place = document.position((*path, "login"))
             if first.setdefault(login, place) is not place:
-                what = f"the agent `{login}` is named a second time, first at {first[login]}"
+                what = f"the agent {quoted(login)} is named a second time, first at {first[login]}"
                 yield Problem(document.with_source(place), what, "keep one of the two")
 
 
@@ -82,7 +83,7 @@ def unknown_targets(document: Document, known: Collection[str]) -> Iterator[Prob
     for name, path in target_names(document):
         if name not in known:
             fix = did_you_mean(name, known) or f"there are: {', '.join(sorted(known)) or 'none'}"
-            yield Problem(document.place(path), f"there is no target `{name}`", fix)
+            yield Problem(document.place(path), f"there is no target {quoted(name)}", fix)
 
 
 def _empty(document: Document, *, main: bool) -> Problem:
@@ -154,7 +155,7 @@ def _targets(document: Document, path: Path, mapping: Mapping[str, Any]) -> Iter
         if not isinstance(name, str) or not isinstance(folder, str | None):
             continue
         if (name, folder) in seen:
-            what = f"the target `{name}` is named twice"
+            what = f"the target {quoted(name)} is named twice"
             yield Problem(document.place((*path, "targets", index)), what, "keep one, or give each a `path`")
         seen.add((name, folder))
 

@@ -12,6 +12,7 @@ import fastjsonschema
 
 from provisioner.core.codec import NAMES
 from provisioner.core.document import Document, Path
+from provisioner.core.excerpt import quoted
 from provisioner.core.pattern import misfit
 from provisioner.core.problem import Place, Problem
 from provisioner.core.schema_words import Schema
@@ -131,25 +132,30 @@ def _explain(document: Document, error: Any) -> Iterable[Problem]:
 
 def _unknown_keys(document: Document, mistake: _Mistake) -> Iterator[Problem]:
     known = list(mistake.schema.get("properties", {}))
-    unknown = [name for name in mistake.value if name not in known]
-    for name in unknown:
+    for name in (name for name in mistake.value if name not in known):
         place = document.place((*mistake.path, name), key=True)
         # What stands behind a misspelt `password` must not be shown.
         before, key = place.source[: place.column - 1], re.match("[^:]*:", place.source[place.column - 1 :])
         place = replace(place, source=before + key.group() if key else "")
-        meant = did_you_mean(str(name), known)
-        if name.startswith("-") and name[1:] not in ("", "-"):
-            meant = f"write `- {name.lstrip('-').strip()}`: a blank is missing behind the dash"
-        if mistake.path[-2:-1] == ("targets",) and "target" not in mistake.value:
-            meant = f"write `- target: {name}`, and its options below it"
-        if mistake.path[-1:] == ("password",) and not meant:
-            # A password with `: ` in it looks like a mapping.
-            fix = f"put a password with a colon in quotes; known here: {', '.join(known)}"
-            yield Problem(replace(place, source=""), "this is not a setting of `password`", fix)
-            continue
-        yield Problem(
-            place, f"`{name}` is not a setting{_inside(mistake.path)}", meant or f"known here: {', '.join(known)}"
-        )
+        cure = _cure_of_key(name, known, mistake)
+        if not cure and (mistake.path[-1:] == ("password",) or mistake.value[name] is None):
+            # A password with `: ` in it looks like a mapping, one behind a stray comma like a key.
+            fix = f"put a password with a colon or a comma in quotes; known here: {', '.join(known)}"
+            yield Problem(replace(place, source=""), f"this is not a setting{_inside(mistake.path)}", fix)
+        else:
+            fix = cure or f"known here: {', '.join(known)}"
+            yield Problem(place, f"{quoted(name)} is not a setting{_inside(mistake.path)}", fix)
+
+
+def _cure_of_key(name: str, known: Iterable[str], mistake: _Mistake) -> str:
+    """What to do about a key that is none of the ``known`` ones; empty when there is no guess."""
+    if re.match(r"\w+:\S", name):
+        return "write a blank behind the colon"
+    if re.match(r"-\w", name):
+        return f"write `- ` and then {quoted(name[1:])}: a blank is missing behind the dash"
+    if mistake.path[-2:-1] == ("targets",) and "target" not in mistake.value:
+        return f"write `- target: ` and then {quoted(name)}, its options below it"
+    return did_you_mean(name, known)
 
 
 def _missing(mistake: _Mistake) -> Iterator[Problem]:
@@ -193,10 +199,10 @@ def _wrong_type(mistake: _Mistake) -> Problem:
 
 def _not_one_of(mistake: _Mistake) -> Problem:
     values = [str(value) for value in mistake.asked]
-    word = str(mistake.value)[:40]
+    word = str(mistake.value)
     meant = NAMES.get(word.lower(), word)
     same = f"did you mean `{meant}`?" if meant in values else did_you_mean(word, values)
-    return mistake.says(f"cannot be `{word}`", same or f"one of: {', '.join(values)}")
+    return mistake.says(f"cannot be {quoted(word)}", same or f"one of: {', '.join(values)}")
 
 
 def _types(schema: Mapping[str, Any]) -> list[str]:
