@@ -414,7 +414,7 @@ READ_ONLY = """
     from tests.edge.test_disk import NEW, OLD, contents, deliver, remove
     folder = Path(sys.argv[1])
     deliver(folder, *OLD)
-    subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
     assert all(isinstance(step, Keep) for step in deliver(folder, *OLD))
     for action in (lambda: deliver(folder, *NEW), lambda: remove(folder, "two")):
         try:
