@@ -170,14 +170,14 @@ class Workstation:
             seat = self._seats.get(login)
             if seat is None:
                 seat = self._seats[login] = Seat(served)
-                if first:
-                    self._logins.delay(seat)
             elif seat.rendered is served and is_served(seat) and not new_policy:
                 continue
             if await self._change(seat, served):
                 renders.append(seat)
         for seat in renders:
             await self._render(seat)
+        for login in await self._work(self._bench.cycle.freed):  # they waited for a path that moved with this change
+            await self._render(self._seats[login])
 
     async def _take_up(self, site: Site) -> None:
         """Go on where the last run stopped: its sessions and failures, and files of agents who are gone since."""
