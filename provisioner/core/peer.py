@@ -118,8 +118,9 @@ def caller(callerid: str) -> tuple[str, str]:
 
 
 def _is_token(text: str) -> bool:
+    bare = text.rstrip("=")
     try:
-        decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode()
+        decoded = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True).decode()
     except ValueError:
         return False
     return _TOKEN.fullmatch(decoded) is not None

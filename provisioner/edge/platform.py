@@ -15,7 +15,6 @@ from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
-from aiohttp.http_exceptions import HttpProcessingError
 
 from provisioner import __version__
 from provisioner.core.problem import Place, Problem, ProvisionerError
@@ -72,7 +71,7 @@ class PlatformClient:
                     return Trouble(f"the platform's answer is longer than {LARGEST} bytes")
                 kind, wait = response.headers.get("Content-Type", ""), response.headers.get("Retry-After")
                 return Reply(response.status, received, kind, wait, time.time())
-        except (OSError, UnicodeError, aiohttp.ClientError, HttpProcessingError) as error:
+        except (OSError, UnicodeError, aiohttp.ClientError) as error:
             # Not chained: an exception of the HTTP library may hold the request.
             return Trouble(in_words(error))
 

@@ -452,6 +452,20 @@ async def test_what_is_not_http_is_trouble(answer):
         assert isinstance(await log_in(PlatformAddress(url, timeout=5.0)), Trouble)
 
 
+@pytest.mark.parametrize("rest", [b"not a size\r\n", b"5\r\nabcdefgh\r\n0\r\n\r\n", b"5\r\nabc", b"-1\r\n", b""])
+async def test_a_body_that_breaks_off_after_a_good_beginning_is_trouble(rest):
+    async def in_two_parts(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n0\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.05)  # so that the second part is a packet of its own
+        writer.write(rest)
+        writer.close()
+
+    async with listening(in_two_parts) as url:
+        assert isinstance(await log_in(PlatformAddress(url, timeout=0.5)), Trouble)
+
+
 # What is told
 
 
