@@ -12,6 +12,7 @@ from provisioner.core.problem import Problem, ProvisionerError
 from provisioner.core.report import problem_as_json, problems_as_text
 from provisioner.edge.configuration import Configuration, Loaded
 from tests.edge.mistakes import MAIN, MISTAKES, SENTINEL
+from tests.edge.opened import opened
 
 TARGETS = {"pocket", "desk"}
 LATER = 1e12
@@ -136,7 +137,7 @@ def test_a_turn_password_is_guarded_too(folder):
 
 def test_loosening_the_mode_is_noticed(folder):
     file = write(folder, "agents.d/a.yaml", "agents: [{login: a, password: x}]\n")
-    configuration = Configuration(folder)
+    configuration = Configuration(folder, now=lambda: LATER)
     configuration.load()
     file.chmod(0o644)
     with pytest.raises(ProvisionerError, match="others can read"):
@@ -164,7 +165,7 @@ def test_what_is_no_file_is_said_so(folder, make, says):
 
 
 @pytest.mark.parametrize(
-    "name", [".x.yaml.swp", ".x.yaml", "x.yaml~", "#x.yaml#", "4913", ".#x.yaml", "x.yaml.bak", "x.yaml.tmp"]
+    "name", [".x.yaml.swp", ".x.yaml", "x.yaml~", "#x.yaml#", "#x.yaml", "4913", ".#x.yaml", "x.yaml.bak", "x.yaml.tmp"]
 )
 def test_what_editors_leave_about_is_not_read(folder, name):
     write(folder, f"agents.d/{name}", "this: [is not read")
@@ -241,19 +242,15 @@ def test_what_did_not_change_is_the_same_object(folder):
 def test_a_settled_file_is_not_opened_again(folder):
     file = write(folder, "agents.d/a.yaml", "agents: [{login: ana}]\n")
     configuration = Configuration(folder, now=lambda: LATER)
-    configuration.load()
-    before = file.stat()
-    os.utime(file, ns=(1, before.st_mtime_ns))
-    os.utime(folder / "provisioner.yaml", ns=(1, (folder / "provisioner.yaml").stat().st_mtime_ns))
-    # Setting the times is itself a change that ctime tells: this reading opens both, the next one neither.
-    configuration.load()
-    accessed = file.stat().st_atime_ns
-    os.utime(file, ns=(1, before.st_mtime_ns))
-    assert accessed != 1
-    configuration.load()
-    opened = file.stat().st_atime_ns
-    configuration.load()
-    assert file.stat().st_atime_ns == opened
+    with opened(folder) as first:
+        configuration.load()
+    with opened(folder) as second:
+        configuration.load()
+    assert (list(first), list(second)) == ([f"{folder}/provisioner.yaml", str(file)], [])
+    file.write_text("agents: [{login: bob}]\n")
+    with opened(folder) as third:
+        configuration.load()
+    assert list(third) == [str(file)]
 
 
 def test_a_change_that_the_clock_cannot_tell_is_noticed(folder):
