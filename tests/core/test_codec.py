@@ -1,5 +1,7 @@
 """Codec lists as Asterisk reads them (main/format_cap.c, ast_format_cap_update_by_allow_disallow)."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,7 +84,9 @@ def test_every_codec_has_one_name():
     "text", ["!" * 60_000 + "alaw", "(" * 60_000, "((" * 20_000 + "))", "alaw" + ";" * 60_000, ":" * 60_000]
 )
 def test_a_hostile_list_costs_little(text):
+    began = time.process_time()
     evaluate(text, text)
+    assert time.process_time() - began < 1.0
 
 
 WORDS = st.sampled_from([*NAMES, "all", "x", "alaw:20", "(alaw|opus)"]).flatmap(lambda w: st.sampled_from([w, f"!{w}"]))

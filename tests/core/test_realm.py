@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from provisioner.core.account import Proof
@@ -64,6 +64,7 @@ def test_the_first_realm_that_fits_is_the_one():
 
 
 @given(st.text(), st.text(), st.text(), st.text())
+@example("\ud800", "\udfff", "\udc80", "")
 def test_no_text_raises(user, realm, password, other):
     hashed = Secret(ha1(user, realm, password))
     assert prove(user, hashed, [Secret(password)], [other, realm]) is not None
