@@ -25,7 +25,7 @@ test-all: $(VENV)/.done tools
 test-floors: $(FLOORS:%=test-%)
 
 $(FLOORS:%=test-%): test-%: $(VENV)-%/.done tools
-	$(VENV)-$*/bin/pytest -q
+	$(VENV)-$*/bin/pytest -q --ignore=tests/real
 
 bench: $(VENV)/.done ## how fast, beside two yardsticks
 	$(BIN)/python -m tests.bench

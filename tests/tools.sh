@@ -5,12 +5,26 @@ missing=""
 need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 need systemd-analyze systemd
 need unshare util-linux
-[ -n "$missing" ] || exit 0
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+# Servers and phones of tests/real.
+need mmdebstrap mmdebstrap
+need linphonec linphone-cli
+need linphone linphone-desktop
+need baresip baresip-core
+need twinkle-console twinkle-console
+need chromium chromium
+need certutil libnss3-tools
+need kamailio kamailio
+need pulseaudio pulseaudio
+installs() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+if [ -n "$missing" ] && installs; then
     export DEBIAN_FRONTEND=noninteractive
     apt-get -qq update
     # shellcheck disable=SC2086 # a list of names
     apt-get -qq install -y --no-install-recommends $missing >/dev/null
-else
+elif [ -n "$missing" ]; then
     echo "these packages are missing, and the tests that need them will say so:$missing" >&2
+fi
+# Asterisk 16, from Debian 11: once, outside the tree.
+if installs; then
+    python3 -m tests.real.debian11
 fi

@@ -1,0 +1,122 @@
+"""Asterisk 16 with chan_sip, the family of the platform's own server, on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+from provisioner.demo.platform import SimulatedAgent
+from tests.machine import LOOK_AGAIN, PATIENCE
+from tests.real import debian11
+from tests.real.ami import Manager, Message, manager
+from tests.real.asterisk_files import ECHO, FOLDER, SECRET, Ports, files, sip_conf
+from tests.real.certificates import Certificates
+from tests.real.processes import Command, Running, free_ports, running
+
+
+@dataclass
+class Asterisk:
+    """The server that runs. ``realm`` is the one in its challenges."""
+
+    folder: Path
+    ports: Ports
+    certificates: Certificates
+    manager: Manager
+    process: Running
+    realm: str = "asterisk"
+    agents: dict[str, SimulatedAgent] = field(default_factory=dict)
+
+    async def put(self, *agents: SimulatedAgent) -> None:
+        """Know these agents from now on, as their rows at the platform are now."""
+        self.agents |= {agent.name: agent for agent in agents}
+        edition = str(uuid4())
+        (self.folder / "sip.conf").write_text(sip_conf(self.ports, self.realm, self.agents.values(), edition))
+        await self.manager.command("sip reload")
+        async with asyncio.timeout(PATIENCE):
+            while not all([edition in await self._show(one.name) for one in agents]):  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(LOOK_AGAIN)
+
+    async def registered(self, name: str) -> Peer:
+        """Wait until this peer registers (anew), and give what the server knows about its phone."""
+        await self.manager.event("PeerStatus", Peer=f"SIP/{name}", PeerStatus="Registered")
+        return await self.peer(name)
+
+    async def refused(self, name: str) -> str:
+        """Wait until the server refuses a registration, and give the reason."""
+        return (await self.manager.event("PeerStatus", Peer=f"SIP/{name}", PeerStatus="Rejected"))["Cause"]
+
+    async def peer(self, name: str) -> Peer:
+        """What the server knows about a peer now."""
+        facts = dict(re.findall(r"^\s*(\S[^:]*?)\s*: ?(.*?)\s*$", await self._show(name), re.M))
+        return Peer(facts["Useragent"], facts["Prim.Transp."].lower(), facts["Reg. Contact"], facts["Addr->IP"])
+
+    async def _show(self, name: str) -> str:
+        return await self.manager.command(f"sip show peer {name}")
+
+    async def forget(self, name: str) -> None:
+        """Drop the registration, so that the next one is a new one."""
+        await self.manager.command(f"sip unregister {name}")
+
+    async def call(self, name: str) -> None:
+        """Call the phone of this peer; who answers is asked for four digits and hears an echo."""
+        await self.manager.action(
+            "Originate", Channel=f"SIP/{name}", Context="agents", Exten="heard", Priority="1", Async="true",
+            CallerID='"Casa" <601>',
+        )  # fmt: skip
+
+    async def heard(self, kind: str, name: str) -> Message:
+        """The dialplan's next word on a call of this peer: ``Call``, ``Digits`` or ``Audio``."""
+        return await self.manager.event("UserEvent", UserEvent=kind, Peer=name)
+
+    async def hang_up(self, name: str) -> None:
+        """End the calls of this peer."""
+        await self.manager.action("Hangup", Channel=f"/^SIP/{name}-.*$/")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """What the server says about a phone. ``address`` is "(null)" when none is registered."""
+
+    user_agent: str
+    transport: str
+    contact: str
+    address: str
+
+
+@asynccontextmanager
+async def asterisk(folder: Path, certificates: Certificates, realm: str = "asterisk") -> AsyncIterator[Asterisk]:
+    """The server, ready for registrations, while the context lasts."""
+    sip, tls, wss, ws, port = free_ports(5)
+    # RTP takes the next free ones of its hundred.
+    ports = Ports(sip, tls, wss, ws, port, rtp=20000 + (port % 200) * 100)
+    _write(folder, files(ports, realm) | {"server.pem": certificates.server.read_text()})
+    root = debian11.folder()
+    command = Command(
+        ["chroot", str(root), "/usr/sbin/asterisk", "-f", "-n", "-C", f"{FOLDER}/asterisk.conf"],
+        folder.with_name("asterisk.log"),
+        mounts={folder: root / FOLDER[1:], "/dev": root / "dev"},
+    )
+    async with running(command) as process:
+        await process.until(lambda: _listens(port))
+        async with manager(port, SECRET) as connection:
+            await connection.event("FullyBooted")
+            yield Asterisk(folder, ports, certificates, connection, process, realm)
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    folder.mkdir()
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+
+
+def _listens(port: int) -> bool:
+    """Without a connection, which the server would log."""
+    return f"0100007F:{port:04X} 00000000:0000 0A" in Path("/proc/net/tcp").read_text()
+
+
+__all__ = ["ECHO", "Asterisk", "Peer", "asterisk"]

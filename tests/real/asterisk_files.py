@@ -1,0 +1,106 @@
+"""What Asterisk reads: only the modules that are needed, only loopback, peers from the platform's own answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from provisioner.demo.platform import SimulatedAgent, row_of
+
+# As the server's process sees it.
+FOLDER = "/srv"
+SECRET = "for-the-tests"
+ECHO = "600"
+
+_MODULES = (
+    "res_sorcery_config", "res_pjproject", "res_crypto", "res_srtp", "res_http_websocket", "res_rtp_asterisk",
+    "res_timing_timerfd", "chan_sip", "pbx_config",
+    "codec_alaw", "codec_ulaw", "codec_a_mu", "codec_g722", "codec_gsm", "codec_resample", "format_pcm",
+    "res_format_attr_opus", "app_read", "app_echo", "app_userevent", "app_verbose", "app_dial", "bridge_simple",
+    "bridge_native_rtp", "func_channel", "func_callerid", "func_logic", "func_strings",
+)  # fmt: skip
+
+# The row's columns that are the same words in sip.conf. `host` is where the phone goes, not where it comes from.
+_COLUMNS = (
+    "type", "context", "dtmfmode", "md5secret", "secret", "disallow", "transport", "encryption", "defaultuser",
+    "language", "nat",
+)  # fmt: skip
+
+_WEBRTC = {
+    "avpf": "yes", "icesupport": "yes", "rtcp_mux": "yes", "dtlsenable": "yes", "dtlsverify": "no",
+    "dtlscertfile": f"{FOLDER}/server.pem", "dtlsprivatekey": f"{FOLDER}/server.pem", "dtlssetup": "actpass",
+    "dtlsrekey": "60",
+}  # fmt: skip
+
+# The server's word on a call: who calls, which codec, is it encrypted; four digits; then how much audio came and went.
+_DIALPLAN = f"""\
+[agents]
+exten => {ECHO},1,Answer()
+ same => n,Goto(heard,1)
+exten => heard,1,UserEvent(Call,Peer: ${{CHANNEL(peername)}},Display: ${{CALLERID(name)}},Codec: \
+${{CHANNEL(audioreadformat)}},Encrypted: ${{CHANNEL(secure_bridge_media)}}${{CHANNEL(secure_media)}})
+ same => n,Read(DIGITS,,4,,1,20)
+ same => n,UserEvent(Digits,Peer: ${{CHANNEL(peername)}},Digits: ${{DIGITS}})
+ same => n,Echo()
+exten => h,1,UserEvent(Audio,Peer: ${{CHANNEL(peername)}},In: ${{CHANNEL(rtpqos,audio,rxcount)}},\
+Out: ${{CHANNEL(rtpqos,audio,txcount)}})
+"""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the server listens, all on 127.0.0.1; ``sip`` is for UDP and TCP."""
+
+    sip: int
+    tls: int
+    wss: int
+    ws: int
+    manager: int
+    rtp: int
+
+
+def files(ports: Ports, realm: str) -> dict[str, str]:
+    """All of /etc/asterisk, by file name."""
+    places = ("etc", "varlib", "db", "key", "agi", "spool", "run", "log", "sbin")
+    directories = [f"ast{place}dir => {FOLDER}" for place in places]
+    # It does not start without its documentation.
+    directories += ["astmoddir => /usr/lib/asterisk/modules", "astdatadir => /usr/share/asterisk"]
+    http = {"enabled": "yes", "tlsenable": "yes", "tlsbindaddr": f"127.0.0.1:{ports.wss}",
+            "tlscertfile": f"{FOLDER}/server.pem", "tlsprivatekey": f"{FOLDER}/server.pem"}  # fmt: skip
+    return {
+        "asterisk.conf": "\n".join(["[directories]", *directories, ""]),
+        "modules.conf": "\n".join(["[modules]", "autoload=no", *(f"load={one}.so" for one in _MODULES), ""]),
+        "logger.conf": "[logfiles]\nconsole => notice,warning,error,security\n",
+        "http.conf": _section("general", http | {"bindaddr": "127.0.0.1", "bindport": str(ports.ws)}),
+        "manager.conf": _section("general", {"enabled": "yes", "bindaddr": "127.0.0.1", "port": str(ports.manager)})
+        + _section("tests", {"secret": SECRET, "read": "all", "write": "all"}),
+        "rtp.conf": _section("general", {"rtpstart": str(ports.rtp), "rtpend": str(ports.rtp + 99),
+                                         "icesupport": "yes", "strictrtp": "no"}),
+        "extensions.conf": _DIALPLAN,
+        "sip.conf": sip_conf(ports, realm, ()),
+    }  # fmt: skip
+
+
+def sip_conf(ports: Ports, realm: str, agents: Iterable[SimulatedAgent], edition: str = "") -> str:
+    """The registrar with its peers; each shows ``edition`` as its description."""
+    general = {
+        "realm": realm, "udpbindaddr": f"127.0.0.1:{ports.sip}", "tcpenable": "yes",
+        "tcpbindaddr": f"127.0.0.1:{ports.sip}", "tlsenable": "yes", "tlsbindaddr": f"127.0.0.1:{ports.tls}",
+        "tlscertfile": f"{FOLDER}/server.pem", "websocket_enabled": "true", "allowguest": "no",
+        "alwaysauthreject": "no", "srvlookup": "no", "directmedia": "no", "transport": "udp,tcp,tls,ws,wss",
+    }  # fmt: skip
+    return _section("general", general) + "".join(_peer(agent, edition) for agent in agents)
+
+
+def _peer(agent: SimulatedAgent, edition: str) -> str:
+    """The peer whose row the platform gives at a login."""
+    row = row_of(agent, "a-token", "localhost")
+    wanted: dict[str, str] = {"host": "dynamic", "description": edition} | {
+        key: str(row[key]) for key in _COLUMNS if row[key]
+    }
+    wanted |= {"allow": str(row["allow"]).replace(";", ","), "qualify": "no"}
+    return _section(agent.name, wanted | (_WEBRTC if "ws" in str(row["transport"]) else {}))
+
+
+def _section(name: str, values: Mapping[str, str]) -> str:
+    return "\n".join([f"[{name}]", *(f"{key}={value}" for key, value in values.items()), "", ""])

@@ -1,0 +1,60 @@
+"""What the tests with real servers and real phones share."""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from provisioner.demo.platform import SimulatedPlatform, serve
+from tests.machine import Machine
+from tests.real.asterisk import Asterisk, asterisk
+from tests.real.certificates import Certificates, certificates
+from tests.real.desk import Desk, settings
+from tests.real.needs import need_asterisk
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here is slow."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session")
+def trusted(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """The certificates of this run."""
+    return certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a short name, for sockets; when the test is over its logs are shown, if pytest shows anything."""
+    with tempfile.TemporaryDirectory(prefix="desk-") as name:
+        yield Path(name)
+        for log in [*Path(name).glob("*.log"), *Path(name).glob("machine/*.log")]:
+            print(f"--- the end of {log.name}\n{log.read_text(errors='replace')[-3000:]}")
+
+
+@pytest.fixture
+async def server(folder: Path, trusted: Certificates) -> AsyncIterator[Asterisk]:
+    """The SIP server."""
+    need_asterisk()
+    async with asterisk(folder / "asterisk", trusted) as one:
+        yield one
+
+
+@pytest.fixture
+async def desk(folder: Path, trusted: Certificates, server: Asterisk) -> AsyncIterator[Desk]:
+    """Platform, server and workstation."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(trusted.server)
+    platform = SimulatedPlatform(domain="localhost")
+    async with serve(platform, context) as address:
+        url = address.replace("127.0.0.1", "localhost")
+        machine = Machine(folder / "machine", url)
+        machine.main.write_text(settings(server, url))
+        yield Desk(folder, platform, machine, server)

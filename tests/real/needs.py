@@ -1,0 +1,33 @@
+"""What the machine must have; a test that cannot run says why, and where CI=true that is a failure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from tests.real import debian11
+
+
+def need(*commands: str) -> None:
+    """Skip the test, or fail it in CI, unless these commands are there and the servers can be run."""
+    missing = [command for command in commands if not shutil.which(command)]
+    if os.geteuid() != 0:
+        lacking("private mounts and chroot want root")
+    if missing:
+        lacking(f"not installed: {', '.join(missing)} (tests/tools.sh installs it on Debian)")
+
+
+def need_asterisk() -> None:
+    """Skip, or fail in CI, unless there is the root with Asterisk."""
+    need("chroot", "unshare")
+    if not debian11.ready():
+        lacking(f"no Asterisk in {debian11.folder()} (tests/tools.sh makes it on Debian)")
+
+
+def lacking(reason: str) -> None:
+    """Skip with this reason; fail in CI."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
