@@ -70,8 +70,16 @@ class Asterisk:
         )  # fmt: skip
 
     async def heard(self, kind: str, name: str) -> Message:
-        """The dialplan's next word on a call of this peer: ``Call``, ``Digits`` or ``Audio``."""
+        """The dialplan's next word on a call of this peer: ``Call``, ``Digits`` or ``End``."""
         return await self.manager.event("UserEvent", UserEvent=kind, Peer=name)
+
+    async def audio(self, channel: str) -> tuple[int, int]:
+        """Packets of RTP that this call brought and took until now."""
+        received, sent = [
+            await self.manager.action("Getvar", Channel=channel, Variable=f"CHANNEL(rtpqos,audio,{which}count)")
+            for which in ("rx", "tx")
+        ]
+        return int(received["Value"] or 0), int(sent["Value"] or 0)
 
     async def hang_up(self, name: str) -> None:
         """End the calls of this peer."""

@@ -32,18 +32,17 @@ _WEBRTC = {
     "dtlsrekey": "60",
 }  # fmt: skip
 
-# The server's word on a call: who calls, which codec, is it encrypted; four digits; then how much audio came and went.
+# The server's word on a call: who calls, which codec, is it encrypted; four digits; then an echo.
+_WORD = "Peer: ${CHANNEL(peername)}"
 _DIALPLAN = f"""\
 [agents]
 exten => {ECHO},1,Answer()
  same => n,Goto(heard,1)
-exten => heard,1,UserEvent(Call,Peer: ${{CHANNEL(peername)}},Display: ${{CALLERID(name)}},Codec: \
-${{CHANNEL(audioreadformat)}},Encrypted: ${{CHANNEL(secure_bridge_media)}}${{CHANNEL(secure_media)}})
+exten => heard,1,UserEvent(Call,{_WORD},Codec: ${{CHANNEL(audioreadformat)}},Encrypted: ${{CHANNEL(secure_media)}})
  same => n,Read(DIGITS,,4,,1,20)
- same => n,UserEvent(Digits,Peer: ${{CHANNEL(peername)}},Digits: ${{DIGITS}})
+ same => n,UserEvent(Digits,{_WORD},Digits: ${{DIGITS}})
  same => n,Echo()
-exten => h,1,UserEvent(Audio,Peer: ${{CHANNEL(peername)}},In: ${{CHANNEL(rtpqos,audio,rxcount)}},\
-Out: ${{CHANNEL(rtpqos,audio,txcount)}})
+exten => h,1,UserEvent(End,{_WORD})
 """
 
 

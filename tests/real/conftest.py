@@ -14,7 +14,8 @@ from tests.machine import Machine
 from tests.real.asterisk import Asterisk, asterisk
 from tests.real.certificates import Certificates, certificates
 from tests.real.desk import Desk, settings
-from tests.real.needs import need_asterisk
+from tests.real.needs import need, need_asterisk
+from tests.real.sound import sound_card
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,3 +59,12 @@ async def desk(folder: Path, trusted: Certificates, server: Asterisk) -> AsyncIt
         machine = Machine(folder / "machine", url)
         machine.main.write_text(settings(server, url))
         yield Desk(folder, platform, machine, server)
+
+
+@pytest.fixture
+async def sound(desk: Desk) -> AsyncIterator[None]:
+    """A sound card for the desk's phones."""
+    need("pulseaudio")
+    async with sound_card(desk.folder) as environment:
+        desk.environment |= environment
+        yield

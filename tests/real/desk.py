@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform
@@ -22,12 +22,13 @@ Value = object
 
 @dataclass
 class Desk:
-    """Everything on this machine. ``folder`` is for what is nobody's."""
+    """Everything on this machine. ``folder`` is for what is nobody's; all phones get ``environment``."""
 
     folder: Path
     platform: SimulatedPlatform
     machine: Machine
     server: Asterisk
+    environment: dict[str, str] = field(default_factory=dict)
 
     async def employ(self, agent: SimulatedAgent, target: Value, **account: Value) -> None:
         """Let platform, server and settings know an agent with one softphone; ``account`` is as in the YAML."""
@@ -45,15 +46,16 @@ class Desk:
         return self.machine.home(login)
 
     @asynccontextmanager
-    async def phone(self, login: str, *arguments: str, **environment: str) -> AsyncIterator[Running]:
-        """A program that the agent runs."""
+    async def phone(self, login: str, *arguments: str, farewell: str = "") -> AsyncIterator[Running]:
+        """A program that the agent runs; ``farewell`` is what ends it at its prompt."""
         passwd = self.folder / f"passwd-{login}"
         passwd.write_text(_passwd(f"/home/{login}"))
         command = Command(
             arguments,
             self.folder / f"{login}-{Path(arguments[0]).name}.log",
-            {"HOME": f"/home/{login}", "LC_ALL": "C.UTF-8", "XDG_RUNTIME_DIR": str(self.folder), **environment},
+            {"HOME": f"/home/{login}", "LC_ALL": "C.UTF-8", "XDG_RUNTIME_DIR": str(self.folder)} | self.environment,
             {self.machine.root / "home": "/home", passwd: "/etc/passwd"},
+            farewell,
         )
         async with running(command) as one:
             yield one

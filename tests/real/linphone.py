@@ -22,8 +22,7 @@ class Linphonec:
 
     async def press(self, digits: str) -> None:
         """Press digits during a call."""
-        for digit in digits:
-            await self.process.type(digit)
+        await self.process.type(digits)
 
     async def hang_up(self) -> None:
         """End the call."""
@@ -34,5 +33,5 @@ class Linphonec:
 async def linphonec(desk: Desk, login: str) -> AsyncIterator[Linphonec]:
     """The phone, started; it answers calls by itself."""
     arguments = ["linphonec", "-a", "-d", "6", "-c", f"/home/{login}/.config/linphone/linphonerc"]
-    async with desk.phone(login, *arguments) as process:
+    async with desk.phone(login, *arguments, farewell="quit") as process:
         yield Linphonec(process)

@@ -21,12 +21,15 @@ _MOUNT = 'while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit 125; shift 2; 
 
 @dataclass(frozen=True)
 class Command:
-    """What to start. ``mounts`` are seen by this process alone: path here → path where the process sees it."""
+    """What to start. ``mounts`` are seen by this process alone: path here → path where the process sees it.
+    ``farewell`` is typed to end it, where a signal is not obeyed.
+    """
 
     arguments: Sequence[str]
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     mounts: Mapping[str | Path, str | Path] = field(default_factory=dict)
+    farewell: str = ""
 
     def line(self) -> list[str]:
         """The whole command line: it dies with this process, whatever happens."""
@@ -41,6 +44,7 @@ class Running:
 
     process: asyncio.subprocess.Process
     log: Path
+    farewell: str = ""
 
     def said(self) -> str:
         """All that it printed until now."""
@@ -72,6 +76,10 @@ class Running:
 
     async def end(self) -> None:
         """End it and all that it started."""
+        if self.farewell and self.process.returncode is None:
+            with suppress(ConnectionError, TimeoutError):
+                await self.type(self.farewell)
+                await asyncio.wait_for(self.process.wait(), GRACE)
         for how, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, PATIENCE)):
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, how)
@@ -88,7 +96,7 @@ async def running(command: Command) -> AsyncIterator[Running]:
             *command.line(), stdin=asyncio.subprocess.PIPE, stdout=out, stderr=asyncio.subprocess.STDOUT,
             env={**os.environ, **command.environment}, start_new_session=True,
         )  # fmt: skip
-    one = Running(process, command.log)
+    one = Running(process, command.log, command.farewell)
     try:
         yield one
     finally:

@@ -1,0 +1,73 @@
+"""One call as the server saw it, whoever called whom."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from tests.machine import LOOK_AGAIN, PATIENCE
+from tests.real.asterisk import ECHO, Asterisk
+
+DIGITS = "1234"
+# Half a second of audio.
+ENOUGH = 25
+
+
+class Phone(Protocol):
+    """What every phone can do; it answers calls by itself."""
+
+    async def call(self, number: str) -> None: ...
+
+    async def press(self, digits: str) -> None: ...
+
+    async def hang_up(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """``codec`` is Asterisk's name of it; ``received`` and ``sent`` are packets of RTP at the server."""
+
+    display: str
+    codec: str
+    encrypted: bool
+    digits: str
+    received: int
+    sent: int
+
+
+async def calls_out(server: Asterisk, name: str, phone: Phone) -> Conversation:
+    """The phone calls the server, is asked for digits, hears its echo, and hangs up."""
+    await phone.call(ECHO)
+    return await _talk(server, name, phone)
+
+
+async def is_called(server: Asterisk, name: str, phone: Phone) -> Conversation:
+    """The same the other way round: the server calls."""
+    await server.call(name)
+    return await _talk(server, name, phone)
+
+
+async def _talk(server: Asterisk, name: str, phone: Phone) -> Conversation:
+    call = await server.heard("Call", name)
+    await phone.press(DIGITS)
+    digits = await server.heard("Digits", name)
+    received, sent = await enough_audio(server, call["Channel"])
+    await phone.hang_up()
+    await server.heard("End", name)
+    # The server keeps the name as it stood between the quotes.
+    display = re.sub(r"\\(.)", r"\1", call["CallerIDName"])
+    return Conversation(display, call["Codec"], call["Encrypted"] == "1", digits["Digits"], received, sent)
+
+
+async def enough_audio(server: Asterisk, channel: str) -> tuple[int, int]:
+    """Wait until there was audio in both directions; gives the packets received and sent."""
+    counts = (0, 0)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while min(counts := await server.audio(channel)) < ENOUGH:  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(LOOK_AGAIN)
+    except TimeoutError:
+        raise AssertionError(f"packets received and sent: {counts}") from None
+    return counts

@@ -1,0 +1,33 @@
+"""A sound card for machines that have none: it plays into nothing and records silence, at the pace of real ones."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.real.processes import Command, running
+
+_ALSA = """\
+</usr/share/alsa/alsa.conf>
+pcm.!default { type pulse }
+ctl.!default { type pulse }
+"""
+
+
+@asynccontextmanager
+async def sound_card(folder: Path) -> AsyncIterator[dict[str, str]]:
+    """The environment of programs that are to use it, by PulseAudio or by ALSA."""
+    socket, alsa = folder / "sound-card", folder / "alsa.conf"
+    alsa.write_text(_ALSA)
+    command = Command(
+        [
+            "pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=yes",
+            "-L", f"module-native-protocol-unix socket={socket} auth-anonymous=1", "-L", "module-null-sink",
+        ],
+        folder / "pulseaudio.log",
+        {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)},
+    )  # fmt: skip
+    async with running(command) as process:
+        await process.until(socket.exists)
+        yield {"PULSE_SERVER": f"unix:{socket}", "ALSA_CONFIG_PATH": str(alsa)}
