@@ -79,8 +79,6 @@ class _Daemon:
         for stop in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(stop, self._ending.set)
         self._watch.follow(self._policy.method, self._policy.poll_every)
-        # What changed between the first reading and the watch is found now.
-        self._changed()
         self._manager.ready(self._workstation.summary())
         log.info("serving: %s", self._workstation.summary())
         try:

@@ -37,10 +37,10 @@ class Watched:
 
 def watched(root: Path) -> frozenset[Watched]:
     """All that has to be watched to see every change of what is read from ``root``."""
-    real = Path(os.path.realpath(root))
+    real = _end_of(root)
     links = list(_links_below(str(real)))
     entries = {*_way_to(root), *(entry for link in links for entry in _way_to(link))}
-    whole = {folder for folder in (real, *(Path(os.path.realpath(link)) for link in links)) if folder.is_dir()}
+    whole = {folder for folder in (real, *map(_end_of, links)) if folder.is_dir()}
     names: dict[Path, set[str]] = {}
     for entry in entries:
         if not any(entry.is_relative_to(folder) for folder in whole):
@@ -86,6 +86,8 @@ class Watch:
             self._observer = PollingObserver(timeout=poll_every) if method == "polling" else InotifyObserver()
             self._observer.start()
             self._settings = method, poll_every
+            # What changed between the end of one observer and the start of the next is found by reading.
+            self._changed()
 
     def stop(self) -> None:
         """Watch no more."""
@@ -141,9 +143,9 @@ def _way_to(path: Path) -> Iterator[Path]:
     while todo:
         name = todo.pop(0)
         here = here.parent if name == ".." else here / name
-        if here.is_symlink() and hops < _MOST_LINKS:
+        target = _target_of(here)
+        if target is not None and hops < _MOST_LINKS:
             yield here
-            target = here.readlink()
             here, hops = (Path("/") if target.is_absolute() else here.parent), hops + 1
             todo = [part for part in target.parts if part != "/"] + todo
         elif not here.exists():
@@ -151,6 +153,22 @@ def _way_to(path: Path) -> Iterator[Path]:
             return
     if here.is_file():
         yield here
+
+
+def _end_of(path: Path) -> Path:
+    """Where ``path`` leads in the end; itself where that changes under our eyes."""
+    try:
+        return Path(os.path.realpath(path))
+    except OSError:
+        return path
+
+
+def _target_of(path: Path) -> Path | None:
+    """Where a link leads; None for everything else, also what was a link a moment ago."""
+    try:
+        return path.readlink()
+    except OSError:
+        return None
 
 
 def _links_below(folder: str) -> Iterator[Path]:

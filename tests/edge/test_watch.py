@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,6 +29,9 @@ class Counter:
     def __call__(self) -> None:
         self.calls += 1
         self._event.set()
+
+    def forget(self) -> None:
+        self._event.clear()
 
     async def next(self) -> None:
         async with asyncio.timeout(SECONDS):
@@ -52,11 +56,17 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
+def follow(watch: Watch, counter: Counter, method: str = "inotify") -> None:
+    """Follow, and forget that a new watch says that something may have changed before."""
+    watch.follow(method, 0.05)
+    counter.forget()
+
+
 @asynccontextmanager
 async def watching(root: Path, method: str = "inotify") -> AsyncIterator[tuple[Watch, Counter]]:
     counter = Counter()
     watch = Watch(root, counter)
-    watch.follow(method, 0.05)
+    follow(watch, counter, method)
     try:
         yield watch, counter
     finally:
@@ -121,7 +131,7 @@ async def test_a_folder_that_appears_later_is_followed(folder: Path, method: str
     async with watching(folder, method) as (watch, counter):
         folder.mkdir(parents=True)
         await counter.next()
-        watch.follow(method, 0.05)
+        follow(watch, counter, method)
         (folder / "provisioner.yaml").write_text("a: 2\n")
         await counter.next()
 
@@ -139,10 +149,10 @@ async def test_a_folder_that_is_deleted_and_made_anew_is_followed(folder: Path):
         for _ in range(3):
             shutil.rmtree(folder)
             await counter.next()
-            watch.follow("inotify", 0.05)
+            follow(watch, counter)
             folder.mkdir()
             await counter.next()
-            watch.follow("inotify", 0.05)
+            follow(watch, counter)
             (folder / "provisioner.yaml").write_text("a: 2\n")
             await counter.next()
             await counter.settled(folder)
@@ -157,7 +167,7 @@ async def test_a_link_to_the_folder_that_is_turned_elsewhere_is_followed(folder:
         new.symlink_to(other)
         new.rename(link)
         await counter.next()
-        watch.follow("inotify", 0.05)
+        follow(watch, counter)
         await counter.settled(other)
         (other / "provisioner.yaml").write_text("a: 9\n")
         await counter.next()
@@ -225,3 +235,21 @@ def test_where_inotify_cannot_be_used_it_polls_and_says_so(folder: Path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
     assert "polling instead" in done.stderr
+
+
+def test_a_link_that_becomes_a_file_while_it_is_looked_at_is_no_error(folder: Path):
+    path, stop = folder / "agents.d" / "a.yaml", threading.Event()
+
+    def swap() -> None:
+        while not stop.is_set():
+            symlink_swap(path)
+            rename_over(path)
+
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    try:
+        for _ in range(3000):
+            assert any(entry.names is None for entry in watched(folder))
+    finally:
+        stop.set()
+        swapping.join()
