@@ -14,17 +14,17 @@ from provisioner.core.plan import brake
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reason import Reason, identity_of, reason
 from provisioner.core.report import problem_as_json
-from provisioner.cycle import AgentReport, Cycle, State
-from provisioner.edge.command import run_command
+from provisioner.core.session import HeldSession
+from provisioner.cycle import Cycle
 from provisioner.edge.store import Store
 from provisioner.logins import Chances, Logins
+from provisioner.phones import Phones
 from provisioner.seat import Seat, is_served, seat_as_json
 from provisioner.site import Served, Site, SiteReader
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
-RELOAD_SECONDS = 30.0
 _SWEEP = 200
 
 
@@ -57,6 +57,7 @@ class Workstation:
         self._now = chances.now
         self._spawn = spawn
         self._logins = Logins(chances, self._keep, self._render)
+        self._phones = Phones(bench.cycle, self._work)
         self._seats: dict[str, Seat] = {}
         self._site: Site | None = None
         self._standing = Standing()
@@ -83,7 +84,7 @@ class Workstation:
                 await self._check_removal(site, force=force)
             except ProvisionerError as error:
                 return self._refuse(error.problems)
-            self._standing = Standing(self._now())
+            self._standing = Standing(self._standing.loaded_at if self._is_in_force(site) else self._now())
             await self._switch(site)
             return ()
 
@@ -165,6 +166,8 @@ class Workstation:
             await self._take_up(site)
         for login in [login for login in self._seats if login not in site.served]:
             await self._remove(self._seats.pop(login))
+        moved = [seat for seat in self._seats.values() if _is_elsewhere(seat, site.served[seat.login])]
+        await asyncio.gather(*(self._logins.log_off(seat) for seat in moved))
         renders = []
         for login, served in site.served.items():
             seat = self._seats.get(login)
@@ -172,7 +175,7 @@ class Workstation:
                 seat = self._seats[login] = Seat(served)
             elif seat.rendered is served and is_served(seat) and not new_policy:
                 continue
-            if await self._change(seat, served):
+            if self._change(seat, served):
                 renders.append(seat)
         for seat in renders:
             await self._render(seat)
@@ -189,15 +192,11 @@ class Workstation:
             self._logins.delay(seat)
         for login in await self._work(self._bench.cycle.agents) - set(site.served):
             await self._work(partial(self._bench.cycle.remove, login))
-        for login, session in sessions.items():
-            if login not in site.served:
-                await self._logins.end(session, site.settings.platform)
+        await asyncio.gather(*(self._part(session) for login, session in sessions.items() if login not in site.served))
 
-    async def _change(self, seat: Seat, served: Served) -> bool:
+    def _change(self, seat: Seat, served: Served) -> bool:
         """Take over new settings; says whether files are to be made from the session at hand."""
         old, seat.served = seat.served, served
-        if seat.session and seat.session.url != served.wanted.identity.url:
-            await self._logins.log_off(seat)
         if old.wanted.identity != served.wanted.identity:
             self._logins.resume(seat)
         held = identity_of(seat.session) if seat.session else None
@@ -213,23 +212,10 @@ class Workstation:
 
     async def _render(self, seat: Seat) -> None:
         """Bring the files of one seat up to date, from the session at hand."""
-        served, session = seat.served, seat.session
-        job = self.site.job(served, session.row) if session else None
+        job = self.site.job(seat.served, seat.session.row) if seat.session else None
         if job is None or seat.gone:
             return
-        seat.report = await self._work(partial(self._bench.cycle.refresh, job))
-        seat.rendered = served
-        _tell(seat.report)
-        for target in seat.report.targets:
-            if target.state is State.WRITTEN and target.reload:
-                await self._reload_phone(seat, target.target, target.reload)
-
-    async def _reload_phone(self, seat: Seat, target: str, command: tuple[str, ...]) -> None:
-        problem = await run_command(command, RELOAD_SECONDS, Place(f"agent {seat.login}, {target}"))
-        seat.reloads.pop(target, None)
-        if problem:
-            seat.reloads[target] = problem
-            log.warning("%s", problem)
+        await self._phones.bring(seat, job)
 
     async def _remove(self, seat: Seat) -> None:
         seat.gone = True
@@ -238,9 +224,16 @@ class Workstation:
             await asyncio.wait([seat.task])
         for problem in await self._work(partial(self._bench.cycle.remove, seat.login)):
             log.warning("%s", problem)
-        if self.site.settings.login.log_off_on_removal:
-            await self._logins.log_off(seat)
+        if seat.session:
+            await self._part(seat.session)
         log.info("agent %s: not configured any more, files removed", seat.login)
+
+    async def _part(self, session: HeldSession) -> None:
+        """Forget the session of an agent who is served no longer; end it where the policy says so."""
+        if self.site.settings.login.log_off_on_removal:
+            await self._logins.end(session, self.site.settings.platform)
+        else:
+            await self._keep(partial(Store.drop_session, agent=session.agent))
 
     async def _check_removal(self, site: Site, *, force: bool) -> None:
         before = set(self._seats) | await self._work(self._bench.cycle.agents)
@@ -250,10 +243,18 @@ class Workstation:
             fix = "if that is meant: `provisioner reload --force`, or `removal: {brake: false}`"
             raise ProvisionerError(Problem(Place("configuration"), what, fix))
 
+    def _is_in_force(self, site: Site) -> bool:
+        last = self._site
+        return last is not None and (last.settings, last.catalog, last.served) == (
+            site.settings,
+            site.catalog,
+            site.served,
+        )
+
     def _refuse(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
-        since = self._standing.refused_at or self._now()
+        before, since = self._standing.problems, self._standing.refused_at or self._now()
         self._standing = Standing(self._standing.loaded_at, since, problems)
-        for problem in problems:
+        for problem in problems if problems != before else ():
             log.error("configuration refused: %s", problem)
         return problems
 
@@ -282,19 +283,14 @@ class Workstation:
         return result
 
 
+def _is_elsewhere(seat: Seat, served: Served) -> bool:
+    """Does the session at hand belong to another address than is wanted now?"""
+    return seat.session is not None and seat.session.url != served.wanted.identity.url
+
+
 async def _tried(seat: Seat) -> None:
     """Wait until a login of this seat was tried, or there is none to be tried."""
     if seat.task is not None:
         tried = asyncio.ensure_future(seat.tried.wait())
         await asyncio.wait([tried, seat.task], return_when=asyncio.FIRST_COMPLETED)
         tried.cancel()
-
-
-def _tell(report: AgentReport) -> None:
-    for target in report.targets:
-        if target.state is State.WRITTEN:
-            log.info("agent %s: %s written: %s", report.agent, target.target, ", ".join(target.changed))
-        for problem in target.problems:
-            log.log(logging.INFO if problem.remark else logging.WARNING, "%s", problem)
-    for problem in report.problems:
-        log.log(logging.INFO if problem.remark else logging.WARNING, "%s", problem)
