@@ -21,6 +21,8 @@ from provisioner.ledger import Ledger
 
 # Of a phone's own file only one thing is ours to say: that there is one.
 _THERE: disk.Signature = ()
+# No file looks so: it is found to be touched at the next look.
+_TOUCHED: disk.Signature = (-1,)
 Seen = Mapping[PurePosixPath, ObservedFile]
 Signatures = Mapping[PurePosixPath, "disk.Signature | None"]
 
@@ -102,7 +104,7 @@ class _Delivery:
             disk.make_private(self._base, name)
         remarks = [self._seed_remark(file) for file in files if file.once]
         remarks += [self._aside_remark(path, name) for path, name in aside.items()]
-        return Delivered(steps, tuple(remark for remark in remarks if remark), self._signatures(steps))
+        return Delivered(steps, tuple(remark for remark in remarks if remark), self._signatures(steps, owner))
 
     def _is_known(self, file: DesiredFile) -> bool:
         return self._ledger.holder(self._target.entry(file.path).absolute) is not None
@@ -123,10 +125,20 @@ class _Delivery:
         found = disk.observe(self._base, [entry.path for entry in new])
         self._ledger.forget([entry for entry in new if found[entry.path].content != content[entry.path]])
 
-    def _signatures(self, steps: Sequence[Step]) -> Signatures:
+    def _signatures(self, steps: Sequence[Step], owner: Owner) -> Signatures:
         kept = {step.path: self._observed[step.path].signature for step in steps if isinstance(step, Keep)}
-        written = disk.signatures(self._base, [step.path for step in steps if not isinstance(step, Keep)])
-        return {**kept, **written, **{file.path: _THERE for file in self._target.files if file.once}}
+        written = [file for file, step in zip(self._target.files, steps, strict=True) if not isinstance(step, Keep)]
+        seeds = {file.path: _THERE for file in self._target.files if file.once}
+        return {**kept, **self._written(written, owner), **seeds}
+
+    def _written(self, files: Sequence[DesiredFile], owner: Owner) -> Signatures:
+        """How files look that were just written; somebody may have been at them since."""
+        found = disk.observe(self._base, [file.path for file in files])
+        try:
+            steps = plan(files, found, owner)
+        except ProvisionerError:
+            return dict.fromkeys(found, _TOUCHED)
+        return {step.path: found[step.path].signature if isinstance(step, Keep) else _TOUCHED for step in steps}
 
     def _seed_remark(self, file: DesiredFile) -> Problem | None:
         missing = missing_lines(file, self._observed[file.path])
