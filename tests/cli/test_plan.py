@@ -1,0 +1,73 @@
+"""`provisioner plan`: what would change, masked, with nothing touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from provisioner.demo.platform import SimulatedPlatform
+from tests.machine import Machine
+
+JSON = "  targets: [json]"
+
+
+def everything(root: Path) -> dict[str, tuple[int, bytes]]:
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in root.rglob("*") if path.is_file()}
+
+
+async def test_before_anything_was_applied_everybody_would_be_logged_in(machine: Machine, platform: SimulatedPlatform):
+    machine.agent("ana", JSON)
+    before = everything(machine.root)
+    done = await machine.command("plan")
+    assert done.code == 0
+    assert "ana: would be logged in" in done.out
+    assert everything(machine.root) == before and platform.logins == []
+
+
+async def test_it_names_what_would_change_and_hides_secrets(machine: Machine, platform: SimulatedPlatform):
+    path = machine.agent("ana", JSON)
+    assert (await machine.command("apply")).code == 0
+    assert "nothing to change" in (await machine.command("plan")).out
+    (account,) = machine.home("ana").rglob("account.json")
+    account.write_text(account.read_text().replace("pw-ana", "pw-old"))
+    path.write_text(path.read_text() + "  account: {display_name: Ana X}\n")
+    before = everything(machine.root)
+    done = await machine.command("plan")
+    assert f"update {account}" in done.out
+    assert "~ .display_name: Ana X" in done.out
+    assert "~ .password: ********" in done.out
+    assert "pw-" not in done.out
+    planned = (await machine.command("plan", "--format", "json")).json
+    (agent,) = planned["agents"]
+    assert [change["action"] for change in agent["changes"]] == ["update"]
+    assert {key: value for key, value in everything(machine.root).items() if "state" not in key} == {
+        key: value for key, value in before.items() if "state" not in key
+    }
+    assert platform.logins == ["ana"]
+
+
+async def test_it_names_what_would_be_removed(machine: Machine):
+    machine.agent("ana", JSON)
+    path = machine.agent("beto", "  targets: [json, linphone]")
+    assert (await machine.command("apply")).code == 0
+    path.write_text(path.read_text().replace("json, ", ""))
+    (machine.agents_d / "ana.yaml").unlink()
+    done = await machine.command("plan")
+    assert f"remove {machine.home('beto')}/.config/softphone-provisioner/json/account.json" in done.out
+    assert "ana: not served here any more" in done.out
+    assert (await machine.command("apply")).code == 0
+    assert not list(machine.home("ana").rglob("*.json"))
+
+
+async def test_a_mistake_is_told_with_its_line(machine: Machine):
+    machine.agent("ana", "  tragets: [json]")
+    done = await machine.command("plan")
+    assert done.code == 1
+    assert "ana.yaml:5:3" in done.err and "did you mean `targets`?" in done.err
+
+
+async def test_a_phone_that_could_not_work_is_told(machine: Machine):
+    machine.agent("ana", "  targets: [twinkle]")
+    assert (await machine.command("apply")).code == 4
+    done = await machine.command("plan")
+    assert done.code == 4
+    assert "twinkle cannot register over wss" in done.out

@@ -1,0 +1,65 @@
+"""`provisioner render`: a saved answer becomes files, without network, state or configuration."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from provisioner.demo.platform import SimulatedAgent, row_of
+
+
+def render(*arguments: object, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "provisioner", "render", *map(str, arguments)]
+    return subprocess.run(command, input=stdin, capture_output=True, timeout=60)
+
+
+@pytest.fixture
+def reply(tmp_path: Path) -> Path:
+    path = tmp_path / "reply.json"
+    agent = SimulatedAgent("ana", "pw-ana", "1001", row={"transport": "wss,tls", "host": "dynamic"})
+    path.write_text(json.dumps(row_of(agent, "token", "acme.example")))
+    return path
+
+
+def test_every_target_gets_its_folder_and_what_does_not_fit_is_told(tmp_path: Path, reply: Path):
+    done = render(reply, "--out", tmp_path / "out")
+    assert done.returncode == 4
+    assert (tmp_path / "out/jssip/account.json").exists()
+    assert b"baresip needs the SIP password" in done.stderr
+    assert not (tmp_path / "out/baresip").exists()
+    assert (tmp_path / "out/jssip/account.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_with_the_password_realm_and_password_are_proven(tmp_path: Path, reply: Path):
+    password = tmp_path / "password"
+    password.write_text("pw-ana\n")
+    done = render(reply, "--out", tmp_path / "out", "--target", "baresip", "--password-file", password)
+    assert done.returncode == 0, done.stderr
+    assert b"pw-ana" in (tmp_path / "out/baresip/accounts").read_bytes()
+    assert b"pw-ana" not in done.stdout + done.stderr
+
+
+def test_the_answer_may_come_from_standard_input(tmp_path: Path, reply: Path):
+    done = render("-", "--out", tmp_path / "out", "--target", "jssip", "--format", "json", stdin=reply.read_bytes())
+    files = json.loads(done.stdout)["files"]
+    assert done.returncode == 0
+    assert sorted(Path(path).name for path in files) == ["account.js", "account.json"]
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [(b"0", b"refuses"), (b"Error", b"error"), (b"", b"empty"), (b"<html>", b"web page"), (b"{}", b"SIP user")],
+)
+def test_what_is_no_login_is_told(tmp_path: Path, body: bytes, says: bytes):
+    done = render("-", "--out", tmp_path / "out", stdin=body)
+    assert done.returncode == 1
+    assert says in done.stderr
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path):
+    done = render(tmp_path / "none", "--out", tmp_path / "out")
+    assert (done.returncode, b"cannot be read" in done.stderr) == (1, True)

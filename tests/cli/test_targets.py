@@ -1,0 +1,36 @@
+"""`provisioner targets`: what each phone can do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from provisioner.cli import main
+from provisioner.edge.catalog import CatalogReader, shipped
+
+
+def test_all_that_ship_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["targets", "--root", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert [name for name in CatalogReader([shipped()]).read().targets if f"{name}  " not in out] == []
+
+
+def test_one_is_told_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["targets", "twinkle", "--format", "json", "--root", str(tmp_path)]) == 0
+    (target,) = json.loads(capsys.readouterr().out)["targets"]
+    assert target["transports"] == ["udp", "tcp"]
+
+
+def test_a_misspelt_one_is_guessed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["targets", "linfone", "--root", str(tmp_path)]) == 1
+    assert "did you mean `linphone`?" in capsys.readouterr().err
+
+
+def test_a_broken_one_of_the_site_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = tmp_path / "etc/softphone-provisioner/templates/own"
+    folder.mkdir(parents=True)
+    (folder / "manifest.yaml").write_text("titel: x\n")
+    assert main(["targets", "--root", str(tmp_path)]) == 1
+    assert "`titel` is not a setting" in capsys.readouterr().err
