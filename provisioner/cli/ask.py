@@ -12,6 +12,7 @@ from typing import Any
 from provisioner.cli.common import DONE, NOT_RUNNING, REFUSED, complain, places, print_json
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.report import problem_from_json
+from provisioner.edge.socket_path import socket_address
 
 
 class NotRunning(ProvisionerError):
@@ -27,7 +28,8 @@ def ask(path: Path, question: Mapping[str, Any], seconds: float = 120.0) -> dict
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(seconds)
-            connection.connect(str(path))
+            with socket_address(path) as address:
+                connection.connect(address)
             connection.sendall(json.dumps(question).encode() + b"\n")
             while piece := connection.recv(65536):
                 received += piece

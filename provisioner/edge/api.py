@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.edge.socket_path import socket_address
 
 Answer = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 LONGEST_QUESTION = 64 * 1024
@@ -60,13 +61,12 @@ def _bound(path: Path) -> Iterator[socket.socket]:
     old = os.umask(0o177)
     try:
         path.unlink(missing_ok=True)
-        listening.bind(str(path))
+        with socket_address(path) as address:
+            listening.bind(address)
     except OSError as error:
         listening.close()
         what = f"the control socket cannot be made: {error.strerror or error}"
-        raise ProvisionerError(
-            Problem(Place(str(path)), what, "check the folder's owner, and that its path is short")
-        ) from None
+        raise ProvisionerError(Problem(Place(str(path)), what, "check the folder's owner and mode")) from None
     finally:
         os.umask(old)
     try:

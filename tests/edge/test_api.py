@@ -92,9 +92,17 @@ async def test_a_service_that_hangs_is_told(tmp_path: Path):
 
 
 async def test_a_place_that_cannot_hold_a_socket_is_said(tmp_path: Path):
-    with pytest.raises(ProvisionerError, match="path is short"):
-        async with control_socket(tmp_path / ("long" * 40), echo):
+    with pytest.raises(ProvisionerError, match="cannot be made"):
+        async with control_socket(tmp_path / "none" / "s", echo):
             pass
+
+
+async def test_a_long_path_is_as_good_as_a_short_one(tmp_path: Path):
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    async with control_socket(folder / "s", echo):
+        assert await asyncio.to_thread(ask, folder / "s", {}) == {"asked": {}}
+    assert not (folder / "s").exists()
 
 
 async def test_answers_of_any_size_arrive_whole(tmp_path: Path):

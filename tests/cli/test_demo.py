@@ -1,0 +1,37 @@
+"""`provisioner demo`: runs as a new user runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+
+async def demo(*arguments: str, cwd: Path) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "provisioner", "demo", *arguments, cwd=cwd,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def test_it_shows_the_main_job_twice_in_the_same_folder(tmp_path: Path):
+    for _ in range(2):
+        code, out, err = await demo(cwd=tmp_path)
+        assert (code, err) == (0, "")
+        assert "Nobody was logged in again." in out
+        assert "Ventas" in out
+        assert "did you mean `targets`?" in out
+        assert "It is mended, and all is well." in out
+    files = {path.name for path in (tmp_path / "demo-files" / "home").rglob("*") if path.is_file()}
+    assert {"account.json", "account.js", "linphonerc", "provisioning.xml", "accounts"} <= files
+
+
+async def test_it_touches_no_folder_that_is_not_its_own(tmp_path: Path):
+    precious = tmp_path / "mine" / "precious"
+    precious.parent.mkdir()
+    precious.write_text("x")
+    code, _, err = await demo("--dir", "mine", cwd=tmp_path)
+    assert code == 1 and "no demonstration made" in err
+    assert precious.read_text() == "x"
