@@ -15,6 +15,8 @@ need chromium chromium
 need certutil libnss3-tools
 need kamailio kamailio
 need pulseaudio pulseaudio
+[ -e /usr/share/alsa/alsa.conf.d/50-pulseaudio.conf ] || missing="$missing libasound2-plugins"
+need npm npm
 installs() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 if [ -n "$missing" ] && installs; then
     export DEBIAN_FRONTEND=noninteractive
@@ -24,7 +26,10 @@ if [ -n "$missing" ] && installs; then
 elif [ -n "$missing" ]; then
     echo "these packages are missing, and the tests that need them will say so:$missing" >&2
 fi
-# Asterisk 16, from Debian 11: once, outside the tree.
+# Asterisk 16, from Debian 11, and the phones for browsers: once, outside the tree.
 if installs; then
     python3 -m tests.real.debian11
+    if command -v npm >/dev/null; then
+        python3 -m tests.real.scripts
+    fi
 fi

@@ -53,7 +53,8 @@ class Asterisk:
     async def peer(self, name: str) -> Peer:
         """What the server knows about a peer now."""
         facts = dict(re.findall(r"^\s*(\S[^:]*?)\s*: ?(.*?)\s*$", await self._show(name), re.M))
-        return Peer(facts["Useragent"], facts["Prim.Transp."].lower(), facts["Reg. Contact"], facts["Addr->IP"])
+        used, allowed = facts["Prim.Transp."].lower(), facts["Allowed.Trsp"].lower()
+        return Peer(facts["Useragent"], used, allowed, facts["Reg. Contact"], facts["Addr->IP"])
 
     async def _show(self, name: str) -> str:
         return await self.manager.command(f"sip show peer {name}")
@@ -88,10 +89,13 @@ class Asterisk:
 
 @dataclass(frozen=True)
 class Peer:
-    """What the server says about a phone. ``address`` is "(null)" when none is registered."""
+    """What the server says about a phone. ``transport`` is in use, of those ``allowed``; ``address`` is "(null)" when
+    none is registered.
+    """
 
     user_agent: str
     transport: str
+    allowed: str
     contact: str
     address: str
 

@@ -38,7 +38,7 @@ _DIALPLAN = f"""\
 [agents]
 exten => {ECHO},1,Answer()
  same => n,Goto(heard,1)
-exten => heard,1,UserEvent(Call,{_WORD},Codec: ${{CHANNEL(audioreadformat)}},Encrypted: ${{CHANNEL(secure_media)}})
+exten => heard,1,UserEvent(Call,{_WORD},Codec: ${{CHANNEL(audionativeformat)}},Encrypted: ${{CHANNEL(secure_media)}})
  same => n,Read(DIGITS,,4,,1,20)
  same => n,UserEvent(Digits,{_WORD},Digits: ${{DIGITS}})
  same => n,Echo()

@@ -16,9 +16,12 @@ ENOUGH = 25
 
 
 class Phone(Protocol):
-    """What every phone can do; it answers calls by itself."""
+    """What every phone can do."""
 
     async def call(self, number: str) -> None: ...
+
+    async def answer(self) -> None:
+        """Take the call that comes; nothing where the phone does so by itself."""
 
     async def press(self, digits: str) -> None: ...
 
@@ -46,6 +49,7 @@ async def calls_out(server: Asterisk, name: str, phone: Phone) -> Conversation:
 async def is_called(server: Asterisk, name: str, phone: Phone) -> Conversation:
     """The same the other way round: the server calls."""
     await server.call(name)
+    await phone.answer()
     return await _talk(server, name, phone)
 
 
@@ -58,7 +62,8 @@ async def _talk(server: Asterisk, name: str, phone: Phone) -> Conversation:
     await server.heard("End", name)
     # The server keeps the name as it stood between the quotes.
     display = re.sub(r"\\(.)", r"\1", call["CallerIDName"])
-    return Conversation(display, call["Codec"], call["Encrypted"] == "1", digits["Digits"], received, sent)
+    codec = call["Codec"].strip("()").split("|")[0]
+    return Conversation(display, codec, call["Encrypted"] == "1", digits["Digits"], received, sent)
 
 
 async def enough_audio(server: Asterisk, channel: str) -> tuple[int, int]:

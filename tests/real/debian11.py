@@ -17,10 +17,16 @@ PACKAGES = ("asterisk", "asterisk-modules")
 KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
+def cache() -> Path:
+    """What the tests keep outside the tree."""
+    place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "softphone-provisioner-tests"
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
 def folder() -> Path:
     """Where it is, made or not."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "softphone-provisioner-tests" / f"{RELEASE}-asterisk"
+    return cache() / f"{RELEASE}-asterisk"
 
 
 def ready() -> bool:
@@ -44,7 +50,6 @@ def mirror() -> str:
 def make() -> None:
     """Make it, whole or not at all. Nothing is installed: the packages are only unpacked."""
     place, half = folder(), folder().with_name(f"half-made-{os.getpid()}")
-    place.parent.mkdir(parents=True, exist_ok=True)
     source = f"deb [signed-by={KEYS}] {mirror()} {RELEASE} main"
     options = [
         "--quiet",

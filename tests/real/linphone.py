@@ -20,6 +20,9 @@ class Linphonec:
         """Call ``number`` at the agent's own registrar."""
         await self.process.type(f"call {number}")
 
+    async def answer(self) -> None:
+        """It answers by itself."""
+
     async def press(self, digits: str) -> None:
         """Press digits during a call."""
         await self.process.type(digits)

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from tests.real import debian11
+from tests.real import debian11, scripts
 
 
 def need(*commands: str) -> None:
@@ -24,6 +24,13 @@ def need_asterisk() -> None:
     need("chroot", "unshare")
     if not debian11.ready():
         lacking(f"no Asterisk in {debian11.folder()} (tests/tools.sh makes it on Debian)")
+
+
+def need_browser() -> None:
+    """Skip, or fail in CI, unless there are Chromium and the phones for it."""
+    need("chromium", "certutil")
+    if not scripts.ready():
+        lacking(f"no phones for browsers in {scripts.folder()} (tests/tools.sh makes them with npm)")
 
 
 def lacking(reason: str) -> None:

@@ -1,0 +1,33 @@
+"""Phones in a real Chromium, over wss at a real Asterisk, with what the program wrote and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from provisioner.demo.platform import SimulatedAgent
+from tests.real.browser import browser
+from tests.real.conversation import calls_out, is_called
+from tests.real.desk import Desk
+from tests.real.needs import need_browser
+
+# SIP.js 0.21.2 says that it is 0.21.1.
+AGENTS = {"jssip": "JsSIP 3.13.8", "sipjs": "SIP.js/0.21.1"}
+
+
+@pytest.mark.parametrize("dtmfmode", ["rfc2833", "info"])
+@pytest.mark.parametrize("target", AGENTS)
+async def test_a_page_registers_calls_and_is_called(desk: Desk, target: str, dtmfmode: str) -> None:
+    need_browser()
+    row = {"transport": "wss", "encryption": "yes", "dtmfmode": dtmfmode, "allow": "gsm;ulaw;alaw"}
+    await desk.employ(SimulatedAgent("ana", "pw-ana", "1001", row=row), target, display_name='Ana "Ñ" Pérez')
+    async with desk.machine.running() as service:
+        await service.logged_in("ana")
+        async with browser(desk, "ana", target) as phone:
+            peer = await desk.server.registered("1001")
+            out = await calls_out(desk.server, "1001", phone)
+            back = await is_called(desk.server, "1001", phone)
+    # A contact is `ws`, be it encrypted or not (RFC 7118); it is wss because the server takes nothing else.
+    assert (peer.user_agent, peer.transport, peer.allowed) == (AGENTS[target], "ws", "wss")
+    assert out.display == 'Ana "Ñ" Pérez'
+    for one in (out, back):
+        assert (one.digits, one.codec, one.encrypted) == ("1234", "ulaw", True)
