@@ -1,0 +1,153 @@
+"""Bytes → SIP message → bytes (RFC 3261 sections 7 and 18.3). The body is opaque."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from provisioner.core.sip.grammar import TOKEN, NotSip, is_token
+from provisioner.core.sip.headers import Header, Headers
+
+# Asterisk closes a WebSocket at a larger frame (res_http_websocket.c, MAXIMUM_FRAME_SIZE); UDP cannot carry it.
+LARGEST = 65_535
+
+_REQUEST = re.compile(rf"({TOKEN}) ([^\s<>]+) SIP/2\.0", re.IGNORECASE)
+_RESPONSE = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE)
+_FIELD = re.compile(rf"({TOKEN})[ \t]*:(.*)", re.DOTALL)
+_FOLD = re.compile(r"\r\n[ \t]+")
+_BLANK_LINES = re.compile(rb"(?:\r\n)*")
+_URI = re.compile(r"[^\s<>]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request; ``uri`` is the Request-URI as written."""
+
+    method: str
+    uri: str
+    headers: Headers
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A response; ``status`` is 100 to 699."""
+
+    status: int
+    reason: str
+    headers: Headers
+    body: bytes = b""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more follows to the same request."""
+        return self.status >= 200
+
+
+Message = Request | Response
+
+
+def parse_message(packet: bytes) -> Message:
+    """The message in one datagram or WebSocket frame. What follows the announced body is dropped (section 18.3).
+
+    Raises NotSip, also where more is announced than there is.
+    """
+    head, rest = _cut(packet)
+    if head is None:
+        raise NotSip("it has no end of headers" if rest else "it is empty")
+    start, headers, length = _read_head(head)
+    if length is not None and length > len(rest):
+        raise NotSip(f"{length} bytes of body are announced, {len(rest)} have come")
+    return _message(start, headers, rest if length is None else rest[:length])
+
+
+def take_message(stream: bytes) -> tuple[Message | None, bytes]:
+    """The first message of what a TCP or TLS connection brought so far, and the bytes after it; None as long as it is
+    not complete. Blank lines before it are skipped (section 7.5).
+
+    Raises NotSip, also without Content-Length (section 20.14) and for a message above LARGEST.
+    """
+    head, rest = _cut(stream)
+    if head is None:
+        if len(rest) > LARGEST:
+            raise NotSip(f"its headers are longer than {LARGEST} bytes")
+        return None, rest
+    start, headers, length = _read_head(head)
+    if length is None:
+        raise NotSip("Content-Length is missing")
+    if len(head) + length > LARGEST:
+        raise NotSip(f"it is longer than {LARGEST} bytes")
+    if length > len(rest):
+        return None, stream
+    return _message(start, headers, rest[:length]), rest[length:]
+
+
+def print_message(message: Message) -> bytes:
+    """The message as it goes on the wire, its Content-Length last.
+
+    Raises NotSip for a message that would be read as another one: a line break in a value, a name that is no token.
+    """
+    match message:
+        case Request(method, uri):
+            if not is_token(method) or not _URI.fullmatch(uri):
+                raise NotSip("its method or its URI cannot be written")
+            start = f"{method} {uri} SIP/2.0"
+        case Response(status, reason):
+            start = f"SIP/2.0 {status} {reason}"
+    fields = message.headers.fields
+    if any(not is_token(field.name) or field.key == "content-length" for field in fields):
+        raise NotSip("a header's name cannot be written")
+    lines = [start, *(f"{field.name}: {field.value}" for field in fields), f"Content-Length: {len(message.body)}"]
+    if any("\r" in line or "\n" in line for line in lines):
+        raise NotSip("a line break stands in a header")
+    try:
+        return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + message.body
+    except UnicodeEncodeError:
+        raise NotSip("a header holds what UTF-8 cannot") from None
+
+
+def _cut(received: bytes) -> tuple[str | None, bytes]:
+    received = received[_blank_lines(received) :]
+    head, end, rest = received.partition(b"\r\n\r\n")
+    # Bytes that are not UTF-8 come through unharmed.
+    return (head.decode("utf-8", "surrogateescape"), rest) if end else (None, received)
+
+
+def _blank_lines(received: bytes) -> int:
+    found = _BLANK_LINES.match(received)
+    return found.end() if found else 0
+
+
+def _read_head(head: str) -> tuple[str, Headers, int | None]:
+    start, *lines = _FOLD.sub(" ", head).split("\r\n")
+    if any("\r" in line or "\n" in line for line in (start, *lines)):
+        raise NotSip("a line ends with half a line break")
+    fields = [_field(line) for line in lines]
+    lengths = {field.value for field in fields if field.key == "content-length"}
+    kept = Headers(tuple(field for field in fields if field.key != "content-length"))
+    return start, kept, _length(lengths)
+
+
+def _field(line: str) -> Header:
+    found = _FIELD.fullmatch(line)
+    if found is None:
+        raise NotSip("a header line has no name or no colon")
+    return Header(found[1], found[2].strip(" \t"))
+
+
+def _length(values: Iterable[str]) -> int | None:
+    match list(values):
+        case []:
+            return None
+        case [text] if re.fullmatch("[0-9]{1,9}", text):
+            return int(text)
+    raise NotSip("Content-Length is no number, or is several")
+
+
+def _message(start: str, headers: Headers, body: bytes) -> Message:
+    if found := _RESPONSE.fullmatch(start):
+        return Response(int(found[1]), (found[2] or "").strip(" \t"), headers, body)
+    if found := _REQUEST.fullmatch(start):
+        return Request(found[1], found[2], headers, body)
+    raise NotSip("its first line is neither a request nor a response of SIP/2.0")
