@@ -19,6 +19,7 @@ VERBS = {
     "targets": "list the softphones and what each can do",
     "status": "say how the running service and its agents are",
     "refresh": "log one agent in again",
+    "verify": "ask the SIP server whether the agents would register, and why not",
     "reload": "have the running service read the configuration now",
     "log-off": "log one agent off",
     "schema": "print the JSON schema of the configuration",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from provisioner.core.account import Account
+from provisioner.core.account import Account, Transport
 from provisioner.core.derive import Secrets, account_of
 from provisioner.core.fit import Choice, can_serve, fit
 from provisioner.core.layout import Home, Layout, layout
@@ -38,12 +38,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class PreparedTarget:
-    """One target of one agent: files to write, or problems (then the last good files stay)."""
+    """One target of one agent: files to write, or problems (then the last good files stay). ``transport`` is how the
+    phone will register, None where it cannot."""
 
     choice: TargetChoice
     layout: Layout | None
     files: tuple[Rendered, ...]
     problems: tuple[Problem, ...]
+    transport: Transport | None = None
 
     @property
     def ready(self) -> bool:
@@ -82,7 +84,7 @@ def _prepare_target(job: Job, account: Account, choice: TargetChoice) -> Prepare
         place = layout(job.wanted.agent, choice, target, home=job.home, root=job.root)
         chosen = Choice(place.absolute, choice.options, job.wanted.platform.ca_file or "")
         fitted = fit(account, target, chosen, _alternatives(account, job.catalog))
-        return PreparedTarget(choice, place, render(target, fitted), fitted.remarks)
+        return PreparedTarget(choice, place, render(target, fitted), fitted.remarks, fitted.transport)
     except ProvisionerError as error:
         return PreparedTarget(choice, place, (), error.problems)
 

@@ -84,7 +84,7 @@ async def open_platform(address: PlatformAddress) -> AsyncIterator[PlatformClien
     """
     url = _checked(address.url)
     # A login is not repeated, so it does not ride on an old connection that the platform may be closing.
-    connector = aiohttp.TCPConnector(ssl=_tls(address.ca_file), limit=0, force_close=True)
+    connector = aiohttp.TCPConnector(ssl=tls_context(address.ca_file), limit=0, force_close=True)
     limits = aiohttp.ClientTimeout(total=address.timeout, connect=address.connect_timeout)
     headers = {"User-Agent": f"softphone-provisioner/{__version__}", "Accept-Encoding": "identity"}
     async with aiohttp.ClientSession(
@@ -154,7 +154,8 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _tls(ca_file: str | None) -> ssl.SSLContext:
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """Whom to trust: the authorities in ``ca_file``, or the system's (None). Raises ProvisionerError."""
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except OSError as error:

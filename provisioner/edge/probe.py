@@ -1,0 +1,200 @@
+"""A line to a SIP server: one connection over udp, tcp, tls, ws or wss that carries whole messages."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Protocol
+
+from provisioner.core.account import Transport
+from provisioner.core.sip.grammar import NotSip
+from provisioner.core.sip.message import Message, parse_message, take_message
+from provisioner.core.sip.trial import Address, Failure, Step, Trouble
+
+_PIECE = 65_536
+
+
+class ProbeFailed(Exception):
+    """What stood in the way. Not a ProvisionerError: for a probe it is a result, not a mistake."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.trouble)
+        self.failure = failure
+
+
+class Line(Protocol):
+    """An open connection. ``sent_by`` is our end as Via wants it, ``repeats`` says that packets may be lost, ``heard``
+    that a message has begun to arrive."""
+
+    repeats: bool
+    sent_by: str
+
+    @property
+    def heard(self) -> bool:
+        """Whether there are bytes of a message that is not complete."""
+
+    async def send(self, message: bytes) -> None:
+        """Send one message. Raises ProbeFailed."""
+
+    async def receive(self) -> Message:
+        """The next message. Raises ProbeFailed, also for what is no SIP."""
+
+
+async def resolve(host: str, port: int) -> tuple[str, ...]:
+    """The IP addresses of ``host``, most wanted first. Raises ProbeFailed."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise ProbeFailed(Failure(Trouble.NO_NAME, Step.RESOLVE)) from None
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+@asynccontextmanager
+async def open_line(address: Address, ip: str, tls: ssl.SSLContext) -> AsyncIterator[Line]:
+    """Connect to ``ip``, one of the addresses of ``address``; not for WebSocket (see ``websocket``). ``tls`` says whom
+    to trust.
+
+    Raises ProbeFailed.
+    """
+    with failing(Step.CONNECT):
+        line = await (_open_datagrams if address.transport is Transport.UDP else _open_stream)(address, ip, tls)
+    try:
+        yield line
+    finally:
+        line.close()
+
+
+@contextmanager
+def failing(at: Step) -> Iterator[None]:
+    """Turns what the network raises at this step into ProbeFailed."""
+    try:
+        yield
+    except OSError as error:
+        raise ProbeFailed(failure_of(error, at)) from None
+
+
+def failure_of(error: OSError, at: Step) -> Failure:
+    """What an error of the network means."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return Failure(Trouble.CERTIFICATE, at, error.verify_code, error.verify_message)
+        case ssl.SSLError():
+            return Failure(Trouble.NO_TLS, at)
+        case ConnectionRefusedError():
+            return Failure(Trouble.REFUSED, at)
+        case ConnectionError():
+            return Failure(Trouble.CLOSED, at)
+        case TimeoutError():
+            return Failure(Trouble.NO_ANSWER, at)
+    return Failure(Trouble.UNREACHABLE, at, detail=error.strerror or "")
+
+
+class _Stream:
+    """TCP or TLS: messages one after the other (RFC 3261 section 18.3)."""
+
+    repeats = False
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._received = b""
+        self.sent_by = host_port(*writer.get_extra_info("sockname")[:2])
+
+    @property
+    def heard(self) -> bool:
+        return bool(self._received)
+
+    async def send(self, message: bytes) -> None:
+        with failing(Step.CHALLENGE):
+            self._writer.write(message)
+            await self._writer.drain()
+
+    async def receive(self) -> Message:
+        while True:
+            message, self._received = _taken(self._received)
+            if message is not None:
+                return message
+            with failing(Step.CHALLENGE):
+                piece = await self._reader.read(_PIECE)
+            if not piece:
+                trouble = Trouble.NOT_SIP if self._received else Trouble.CLOSED
+                raise ProbeFailed(Failure(trouble, Step.CHALLENGE))
+            self._received += piece
+
+    def close(self) -> None:
+        self._writer.transport.abort()
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    """UDP: a message a packet. A refusal arrives as an ICMP message."""
+
+    repeats, heard = True, False
+
+    def __init__(self) -> None:
+        self._arrived: asyncio.Queue[bytes | Exception] = asyncio.Queue()
+        self._transport: asyncio.DatagramTransport | None = None
+        self.sent_by = ""
+
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
+        self._transport = transport
+        self.sent_by = host_port(*transport.get_extra_info("sockname")[:2])
+
+    def datagram_received(self, packet: bytes, _: object) -> None:
+        self._arrived.put_nowait(packet)
+
+    def error_received(self, error: Exception) -> None:
+        self._arrived.put_nowait(error)
+
+    async def send(self, message: bytes) -> None:
+        assert self._transport is not None
+        self._transport.sendto(message)
+
+    async def receive(self) -> Message:
+        while True:
+            arrived = await self._arrived.get()
+            with failing(Step.CHALLENGE):
+                if isinstance(arrived, Exception):
+                    raise arrived
+            # Four bytes of nothing keep a NAT open (RFC 5626 section 3.5.1); they are no answer.
+            if arrived.strip(b"\r\n\0"):
+                return parsed(arrived)
+
+    def close(self) -> None:
+        assert self._transport is not None
+        self._transport.abort()
+
+
+async def _open_datagrams(address: Address, ip: str, tls: ssl.SSLContext) -> _Datagrams:
+    loop = asyncio.get_running_loop()
+    _, line = await loop.create_datagram_endpoint(_Datagrams, remote_addr=(ip, address.port))
+    return line
+
+
+async def _open_stream(address: Address, ip: str, tls: ssl.SSLContext) -> _Stream:
+    if address.transport is Transport.TLS:
+        secure = asyncio.open_connection(ip, address.port, ssl=tls, server_hostname=address.host)
+        return _Stream(*await secure)
+    return _Stream(*await asyncio.open_connection(ip, address.port))
+
+
+def parsed(packet: bytes) -> Message:
+    """The message in a packet or frame. Raises ProbeFailed for what is none."""
+    try:
+        return parse_message(packet)
+    except NotSip:
+        raise ProbeFailed(Failure(Trouble.NOT_SIP, Step.CHALLENGE)) from None
+
+
+def _taken(received: bytes) -> tuple[Message | None, bytes]:
+    try:
+        return take_message(received)
+    except NotSip:
+        raise ProbeFailed(Failure(Trouble.NOT_SIP, Step.CHALLENGE)) from None
+
+
+def host_port(host: str, port: int) -> str:
+    """``host:port``, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,138 @@
+"""A line to a SIP server over WebSocket (RFC 7118): one message a frame."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+
+from provisioner import __version__
+from provisioner.core.sip.message import LARGEST, Message
+from provisioner.core.sip.trial import Address, Failure, Step, Trouble
+from provisioner.edge.probe import Line, ProbeFailed, failure_of, parsed
+
+SUBPROTOCOL = "sip"
+_GOODBYE_SECONDS = 0.5
+
+
+@asynccontextmanager
+async def open_websocket(
+    address: Address, ip: str, tls: ssl.SSLContext, connected: Callable[[], None] = lambda: None
+) -> AsyncIterator[Line]:
+    """Connect to ``address`` at ``ip``, one of its addresses; no redirects, no cookies, no proxy from the environment.
+
+    ``connected`` is called when TCP and TLS stand and the WebSocket is asked for. Raises ProbeFailed.
+    """
+    connector = aiohttp.TCPConnector(ssl=tls, resolver=_Known(ip), force_close=True)
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(_refuse)
+    trace.on_connection_create_end.append(_calling(connected))
+    async with aiohttp.ClientSession(
+        connector=connector,
+        headers={"User-Agent": f"softphone-provisioner/{__version__}"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=[trace],
+        trust_env=False,
+    ) as session:
+        frames = await _connect(session, address.url)
+        try:
+            yield _Frames(frames)
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GOODBYE_SECONDS):
+                    await frames.close()
+
+
+async def _connect(session: aiohttp.ClientSession, url: str) -> aiohttp.ClientWebSocketResponse:
+    try:
+        frames = await session.ws_connect(url, protocols=(SUBPROTOCOL,), max_msg_size=LARGEST)
+    except aiohttp.WSServerHandshakeError as error:
+        raise ProbeFailed(_handshake(error)) from None
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        # Not chained: an exception of the HTTP library may hold the request.
+        raise ProbeFailed(_failure(error)) from None
+    if frames.protocol != SUBPROTOCOL:
+        await frames.close()
+        raise ProbeFailed(Failure(Trouble.NO_SUBPROTOCOL, Step.WEBSOCKET))
+    return frames
+
+
+def _handshake(error: aiohttp.WSServerHandshakeError) -> Failure:
+    if error.status == 101:
+        return Failure(Trouble.NO_WEBSOCKET, Step.WEBSOCKET, error.status, error.message)
+    return Failure(Trouble.NO_WEBSOCKET, Step.WEBSOCKET, error.status)
+
+
+def _failure(error: Exception) -> Failure:
+    match error:
+        case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as cause):
+            return failure_of(cause, Step.CONNECT)
+        case aiohttp.ClientConnectorSSLError():
+            return Failure(Trouble.NO_TLS, Step.CONNECT)
+        case aiohttp.ClientConnectorError(os_error=cause):
+            return failure_of(cause, Step.CONNECT)
+        case aiohttp.ServerDisconnectedError():
+            return Failure(Trouble.CLOSED, Step.WEBSOCKET)
+        case OSError():
+            return failure_of(error, Step.WEBSOCKET)
+    return Failure(Trouble.NO_WEBSOCKET, Step.WEBSOCKET)
+
+
+async def _refuse(_: object, __: object, redirect: aiohttp.TraceRequestRedirectParams) -> None:
+    response = redirect.response
+    place = response.headers.get("Location", "")
+    raise ProbeFailed(Failure(Trouble.NO_WEBSOCKET, Step.WEBSOCKET, response.status, place))
+
+
+def _calling(connected: Callable[[], None]) -> Callable[..., Awaitable[None]]:
+    async def call(*_: object) -> None:
+        connected()
+
+    return call
+
+
+class _Known(AbstractResolver):
+    """Says that every name is at the address that was found before."""
+
+    def __init__(self, ip: str) -> None:
+        self._ip = ip
+
+    async def resolve(self, host: str, port: int = 0, family: int = socket.AF_INET) -> list[Any]:
+        family = socket.AF_INET6 if ":" in self._ip else socket.AF_INET
+        return [{"hostname": host, "host": self._ip, "port": port, "family": family, "proto": 0,
+                 "flags": socket.AI_NUMERICHOST}]  # fmt: skip
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class _Frames:
+    repeats, heard = False, False
+
+    def __init__(self, frames: aiohttp.ClientWebSocketResponse) -> None:
+        self._frames = frames
+        self.sent_by = f"{secrets.token_hex(6)}.invalid"
+
+    async def send(self, message: bytes) -> None:
+        try:
+            await self._frames.send_str(message.decode())
+        except UnicodeDecodeError:
+            await self._frames.send_bytes(message)
+        except (OSError, aiohttp.ClientError):
+            raise ProbeFailed(Failure(Trouble.CLOSED, Step.CHALLENGE)) from None
+
+    async def receive(self) -> Message:
+        frame = await self._frames.receive()
+        match frame.type:
+            case aiohttp.WSMsgType.TEXT:
+                return parsed(frame.data.encode("utf-8", "surrogateescape"))
+            case aiohttp.WSMsgType.BINARY:
+                return parsed(frame.data)
+        raise ProbeFailed(Failure(Trouble.CLOSED, Step.CHALLENGE))

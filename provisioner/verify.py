@@ -1,0 +1,187 @@
+"""Would this workstation's agents register, and if not, why? Asked without touching a line or logging anybody in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from provisioner.core.account import Account, Transport
+from provisioner.core.peer import peer_from_row
+from provisioner.core.prepare import Job, PreparedTarget, prepare
+from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.core.reason import identity_of, same_login
+from provisioner.core.report import problem_as_json
+from provisioner.core.secret import Secret
+from provisioner.core.session import HeldSession
+from provisioner.core.sip.grammar import NotSip
+from provisioner.core.sip.query import Binding, bindings
+from provisioner.core.sip.trial import Trial
+from provisioner.core.sip.verdict import Asked, Verdict, judge
+from provisioner.edge.platform import tls_context
+from provisioner.enquiry import Enquirer, enquire
+from provisioner.site import Served, Site
+
+AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class TransportReport:
+    """What was tried over one transport, and the verdict."""
+
+    trial: Trial
+    verdict: Verdict
+    registered: tuple[Binding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetReport:
+    """Whether one softphone could register over its ``transport``, and if not why."""
+
+    target: str
+    transport: Transport | None
+    able: bool
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentReport:
+    """Everything about one agent; ``account`` None where there is none to ask for."""
+
+    agent: str
+    account: Account | None
+    transports: tuple[TransportReport, ...]
+    targets: tuple[TargetReport, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def able(self) -> bool:
+        """Whether every target of this agent could register."""
+        grave = any(not problem.remark for problem in self.problems)
+        return self.account is not None and not grave and all(target.able for target in self.targets)
+
+
+class Verifier:
+    """Asks for one agent after the other. ``now`` gives Unix seconds, ``timeout`` is the longest wait of each step."""
+
+    def __init__(self, site: Site, sessions: Mapping[str, HeldSession], now: Callable[[], float], timeout: float):
+        self._site = site
+        self._sessions = sessions
+        self._now = now
+        self._timeout = timeout
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def verify(self, served: Served) -> AgentReport:
+        """Ask for one agent. What is wrong is in the report."""
+        login = served.wanted.agent.login
+        session = self._sessions.get(login)
+        why_not = _without_session(served, session)
+        if session is None or why_not:
+            return AgentReport(login, None, (), (), (*served.problems, *why_not))
+        job = self._site.job(served, session.row)
+        if job is None:
+            return AgentReport(login, None, (), (), served.problems)
+        async with self._slots:
+            return await self._asked(job, served)
+
+    async def _asked(self, job: Job, served: Served) -> AgentReport:
+        prepared = prepare(job)
+        problems = (*served.problems, *prepared.problems)
+        account = prepared.account
+        if account is None:
+            return AgentReport(prepared.agent, None, (), (), problems)
+        passwords = passwords_of(job)
+        try:
+            who = Enquirer(account, passwords, tls_context(job.wanted.platform.ca_file), self._timeout)
+        except ProvisionerError as error:
+            return AgentReport(prepared.agent, account, (), (), (*problems, *error.problems))
+        trials = await enquire(who, account.transports)
+        verdicts = judge(trials, Asked(account, passwords, self._now(), self._timeout))
+        transports = tuple(map(_transport, trials, verdicts))
+        targets = tuple(_target(target, transports) for target in prepared.targets)
+        return AgentReport(prepared.agent, account, transports, targets, problems)
+
+
+def passwords_of(job: Job) -> tuple[Secret, ...]:
+    """What may turn out to be the SIP password: what the platform sent, and what the agent logs in with."""
+    given = (peer_from_row(json.loads(job.row.reveal())).secret, job.secrets.password)
+    return tuple(password for password in given if password)
+
+
+def _without_session(served: Served, session: HeldSession | None) -> tuple[Problem, ...]:
+    where, login = Place(f"agent {served.wanted.agent.login}"), served.wanted.agent.login
+    if session is None:
+        what = "is not logged in here, so there is no account to ask with"
+        return (Problem(where, what, f"start the service, or `provisioner refresh {login}`; `status` says why not"),)
+    if not same_login(identity_of(session), served.wanted.identity):
+        what = "address, user name or password have changed since the login, so what is held may be out of date"
+        return (Problem(where, what, f"`provisioner refresh {login}`; `status` says what became of it"),)
+    return ()
+
+
+def _transport(trial: Trial, verdict: Verdict) -> TransportReport:
+    registered: tuple[Binding, ...] = ()
+    if trial.response is not None and trial.response.status // 100 == 2:
+        try:
+            registered = tuple(bindings(trial.response))
+        except NotSip:
+            registered = ()
+    return TransportReport(trial, verdict, registered)
+
+
+def _target(prepared: PreparedTarget, transports: Iterable[TransportReport]) -> TargetReport:
+    name, transport = prepared.choice.target, prepared.transport
+    if transport is None or not prepared.ready:
+        return TargetReport(name, transport, False, prepared.problems)
+    able = any(one.verdict.able for one in transports if one.trial.transport is transport)
+    return TargetReport(name, transport, able, prepared.problems)
+
+
+def as_json(report: AgentReport) -> dict[str, Any]:
+    """The report for programs: no secrets, and nothing of what was signed."""
+    return {
+        "agent": report.agent,
+        "able": report.able,
+        "account": _account(report.account) if report.account else None,
+        "transports": [_transport_as_json(one) for one in report.transports],
+        "targets": [
+            {
+                "target": one.target,
+                "transport": one.transport,
+                "able": one.able,
+                "problems": [problem_as_json(problem) for problem in one.problems],
+            }
+            for one in report.targets
+        ],
+        "problems": [problem_as_json(problem) for problem in report.problems],
+    }
+
+
+def _account(account: Account) -> dict[str, Any]:
+    return {
+        "name": account.name,
+        "domain": account.domain,
+        "realm": account.credential.realm,
+        "proof": str(account.credential.proof),
+    }
+
+
+def _transport_as_json(one: TransportReport) -> dict[str, Any]:
+    trial, verdict, challenge = one.trial, one.verdict, one.trial.challenge
+    return {
+        "transport": trial.transport,
+        "address": str(trial.address),
+        "able": verdict.able,
+        "outcome": verdict.outcome,
+        "what": verdict.what,
+        "fix": verdict.fix,
+        "remarks": list(verdict.remarks),
+        "status": trial.response.status if trial.response else None,
+        "realm": challenge.realm if challenge else None,
+        "algorithm": (challenge.algorithm or "MD5") if challenge else None,
+        "qop": list(challenge.qop) if challenge else None,
+        "registered": [{"contact": binding.uri, "expires": binding.expires} for binding in one.registered],
+        "seconds": {str(step): round(seconds, 6) for step, seconds in trial.steps},
+    }
