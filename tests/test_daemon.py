@@ -13,6 +13,7 @@ import pytest
 from provisioner.demo.platform import BUSY, Canned, LogOff, SimulatedAgent, SimulatedPlatform
 from provisioner.edge.platform import LOGOFF
 from tests.machine import Machine, until
+from tests.saving import STYLES
 
 JSON = "  targets: [json]"
 
@@ -53,33 +54,7 @@ async def test_the_service_manager_is_told_everything(machine: Machine):
         assert await service.process.wait() == 0
 
 
-def in_place(path: Path, text: str) -> None:
-    path.write_text(text)
-
-
-def rename_over(path: Path, text: str) -> None:
-    new = path.with_name(f".{path.name}.swp")
-    new.touch(mode=0o600)
-    new.write_text(text)
-    new.rename(path)
-
-
-def delete_and_create(path: Path, text: str) -> None:
-    path.unlink()
-    path.touch(mode=0o600)
-    path.write_text(text)
-
-
-def symlink_swap(path: Path, text: str) -> None:
-    real = path.with_name(f"..{abs(hash(text))}")
-    real.touch(mode=0o600)
-    real.write_text(text)
-    link = path.with_name("..link")
-    link.symlink_to(real.name)
-    link.rename(path)
-
-
-@pytest.mark.parametrize("save", [in_place, rename_over, delete_and_create, symlink_swap], ids=lambda s: s.__name__)
+@pytest.mark.parametrize("save", STYLES, ids=lambda save: save.__name__)
 async def test_an_edit_changes_the_files_and_logs_nobody_in(machine: Machine, platform: SimulatedPlatform, save):
     path = machine.agent("ana", JSON)
     text = path.read_text()

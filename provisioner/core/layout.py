@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -56,17 +55,6 @@ def layout(agent: AgentSettings, choice: TargetChoice, target: Target, *, home: 
     if inside.is_relative_to(home.folder):
         return Layout(home.folder, _relative(agent, str(inside.relative_to(home.folder))), folders)
     return Layout(root, _relative(agent, path.lstrip("/")), ())
-
-
-def collisions(claims: Iterable[tuple[str, str]]) -> Mapping[str, tuple[str, str]]:
-    """Paths that two claim: path → (who has it, who may not). ``claims`` are (path, owner) in order of precedence."""
-    owners: dict[str, str] = {}
-    found: dict[str, tuple[str, str]] = {}
-    for path, owner in claims:
-        first = owners.setdefault(path, owner)
-        if first != owner:
-            found[path] = (first, owner)
-    return found
 
 
 def _filled(agent: AgentSettings, choice: TargetChoice, home: Home) -> str:

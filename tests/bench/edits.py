@@ -5,47 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform, serve
 from tests.bench.table import Figure, percentile
 from tests.machine import Machine, Service
+from tests.saving import STYLES
 
 SETTLE = 0.05
-Save = Callable[[Path, str], None]
-
-
-def in_place(path: Path, text: str) -> None:
-    path.write_text(text)
-
-
-def rename_over(path: Path, text: str) -> None:
-    new = path.with_name(f".{path.name}.new")
-    new.touch(mode=0o600)
-    new.write_text(text)
-    new.rename(path)
-
-
-def delete_and_create(path: Path, text: str) -> None:
-    path.unlink()
-    path.touch(mode=0o600)
-    path.write_text(text)
-
-
-def symlink_swap(path: Path, text: str) -> None:
-    real = path.with_name(f"..{time.monotonic_ns()}")
-    real.touch(mode=0o600)
-    real.write_text(text)
-    old = path.resolve()
-    link = path.with_name("..link")
-    link.symlink_to(real.name)
-    link.rename(path)
-    if old != path and old.name.startswith(".."):
-        old.unlink()
-
-
-STYLES = (in_place, rename_over, delete_and_create, symlink_swap)
 
 
 async def measure(root: Path, agents: int, edits: int) -> tuple[Figure, Figure]:

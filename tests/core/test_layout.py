@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.core.layout import Home, collisions, layout
+from provisioner.core.layout import Home, layout
 from provisioner.core.problem import ProvisionerError
 from provisioner.core.settings import TargetChoice
 from tests.targets.stage import agent, target
@@ -91,8 +91,3 @@ def test_no_path_and_no_login_leads_out_of_its_base(path, login):
     assert not found.folder.is_absolute()
     assert ".." not in found.folder.parts
     assert found.folder.parts
-
-
-def test_who_comes_first_keeps_a_path_and_all_others_are_said():
-    claims = [("/a", "ana"), ("/b", "ana"), ("/a", "bea"), ("/b", "ana"), ("/c", "bea")]
-    assert collisions(claims) == {"/a": ("ana", "bea")}
