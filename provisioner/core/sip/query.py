@@ -15,7 +15,8 @@ from provisioner.core.sip.message import Message, Request, Response
 
 METHOD = "REGISTER"
 T1, T2 = 0.5, 4.0
-_BRACKETED = re.compile(r"[^<]*<([^>]*)>(.*)", re.DOTALL)
+# A display name in quotes may hold brackets of its own.
+_BRACKETED = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^<"])*<([^>]*)>(.*)', re.DOTALL)
 _SEQUENCE = re.compile(rf"([0-9]{{1,10}})\s+{METHOD}")
 _SECONDS = re.compile("[0-9]{1,10}")
 
