@@ -154,7 +154,7 @@ def test_it_asks_no_network_and_starts_quickly(folder):
     code = f"import sys; from provisioner.cli import main; main({words!r}); print(sorted(sys.modules), file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "provisioner.site" in done.stderr
-    assert not any(f"'{name}'" in done.stderr for name in ("aiohttp", "watchdog", "sqlite3", "jsonschema"))
+    assert not any(f"'{name}'" in done.stderr for name in ("aiohttp", "watchdog", "sqlite3", "fastjsonschema"))
 
 
 def test_help_says_how_ansible_uses_it(capsys):

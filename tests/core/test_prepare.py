@@ -43,7 +43,7 @@ def test_a_target_that_cannot_be_made_stops_no_other():
     choices = ("linphone", "nothing", "own", "jssip")
     linphone, nothing, own, jssip = prepared(row(), *map(TargetChoice, choices)).targets
     assert [one.ready for one in (linphone, nothing, own, jssip)] == [False, False, False, True]
-    assert "use browser-phone or json or jssip" in str(linphone.problems[0])
+    assert "use browser-phone or jssip or sipjs" in str(linphone.problems[0])
     assert "there is no target `nothing`" in str(nothing.problems[0])
     assert own.problems == BROKEN
 
