@@ -116,9 +116,12 @@ STYLES = [in_place, rename_over, rename_over_from_elsewhere, delete_and_create, 
           Path.unlink, only_the_mode]  # fmt: skip
 
 
-@pytest.mark.parametrize("method", ["inotify", "polling"])
+# Debian 12's watchdog does not look at modes when it polls; the slow check does.
+WAYS = [("inotify", style) for style in STYLES] + [("polling", style) for style in STYLES if style is not only_the_mode]
+
+
 @pytest.mark.parametrize("name", ["provisioner.yaml", "agents.d/a.yaml"])
-@pytest.mark.parametrize("change", STYLES, ids=lambda change: change.__name__)
+@pytest.mark.parametrize(("method", "change"), WAYS, ids=lambda part: getattr(part, "__name__", part))
 async def test_every_way_to_save_is_noticed(folder: Path, change: Callable[[Path], None], name: str, method: str):
     async with watching(folder, method) as (_, counter):
         change(folder / name)
