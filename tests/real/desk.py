@@ -53,7 +53,14 @@ class Desk:
         command = Command(
             arguments,
             self.folder / f"{login}-{Path(arguments[0]).name}.log",
-            {"HOME": f"/home/{login}", "LC_ALL": "C.UTF-8", "XDG_RUNTIME_DIR": str(self.folder)} | self.environment,
+            {
+                "HOME": f"/home/{login}",
+                "LOGNAME": "root",
+                "USER": "root",
+                "LC_ALL": "C.UTF-8",
+                "XDG_RUNTIME_DIR": str(self.folder),
+            }
+            | self.environment,
             {self.machine.root / "home": "/home", passwd: "/etc/passwd"},
             farewell,
         )
