@@ -11,6 +11,7 @@ from provisioner.core.derive import Secrets
 from provisioner.core.layout import Home
 from provisioner.core.prepare import Job, prepare
 from provisioner.core.reason import Identity, Wanted
+from provisioner.core.render import check_templates
 from provisioner.core.secret import Secret
 from provisioner.core.settings import TargetChoice
 from provisioner.edge.catalog import CatalogReader, shipped
@@ -149,3 +150,8 @@ def test_a_folder_that_cannot_be_read_is_said_and_the_shipped_targets_stay(tmp_p
     catalog = CatalogReader([shipped(), loop]).read()
     assert set(catalog.targets) == SHIPPED
     assert "cannot be read" in str(catalog.broken[str(loop)][0])
+
+
+@pytest.mark.parametrize("name", sorted(CatalogReader([shipped()]).read().targets))
+def test_no_template_that_ships_has_a_mistake(name):
+    assert check_templates(CatalogReader([shipped()]).read().targets[name]) == ()
