@@ -6,6 +6,7 @@ Nothing here touches a line: no request has a Contact, so none changes a binding
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import ssl
 from collections.abc import AsyncIterator, Iterable
@@ -13,6 +14,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field, replace
 
 from provisioner.core.account import Account, Transport
+from provisioner.core.peer import peer_from_row
+from provisioner.core.prepare import Job
 from provisioner.core.problem import Place, Problem
 from provisioner.core.secret import Secret
 from provisioner.core.sip.digest import CannotAnswer, Challenge, answer, challenges_in, choose
@@ -44,6 +47,12 @@ async def enquire(who: Enquirer, transports: Iterable[Transport]) -> tuple[Trial
         spare = any(trial.is_over for trial in trials)
         trials.append(await _Attempt(who, address_of(who.account, transport), spare=spare).trial())
     return tuple(trials)
+
+
+def passwords_of(job: Job) -> tuple[Secret, ...]:
+    """What may turn out to be the SIP password: what the platform sent, and what the agent logs in with."""
+    given = (peer_from_row(json.loads(job.row.reveal())).secret, job.secrets.password)
+    return tuple(password for password in given if password)
 
 
 class _Attempt:
@@ -88,8 +97,8 @@ class _Attempt:
 
     def _opening(self, ip: str) -> AbstractAsyncContextManager[Line]:
         if self._address.transport.is_websocket:
-            return open_websocket(self._address, ip, self._who.tls, lambda: self._watch.begin(Step.WEBSOCKET))
-        return open_line(self._address, ip, self._who.tls)
+            return open_websocket(self._address, ip, self._who.tls, self._watch.begin)
+        return open_line(self._address, ip, self._who.tls, self._watch.begin)
 
     async def _converse(self, line: Line) -> Trial:
         mark = secrets.token_hex(12)
@@ -169,7 +178,7 @@ async def _final(line: Line, query: Query, count: int, heard: _Heard) -> Respons
 
 def _may_be_elsewhere(trial: Trial) -> bool:
     failure = trial.failure
-    return failure is not None and (failure.at is Step.CONNECT or failure.trouble is Trouble.REFUSED)
+    return failure is not None and (failure.at in (Step.CONNECT, Step.TLS) or failure.trouble is Trouble.REFUSED)
 
 
 class _Watch:

@@ -39,7 +39,7 @@ def reader_of(
     places: Places, workstation: str, *, key: bytes, seen_realms: Callable[[], Mapping[str, str]] = dict
 ) -> SiteReader:
     """A reader of the configuration in ``places`` as it applies to ``workstation``. ``key`` makes marks of passwords,
-    ``seen_realms`` gives realms that servers were seen to ask for, by agent."""
+    ``seen_realms`` gives realms that servers were seen to ask for, by ``Identity.at_platform``."""
     around = Surroundings(places.root, workstation, Credentials(os.environ, places.root), key, seen_realms)
     return SiteReader(places.config, [shipped(), places.site_templates], around)
 

@@ -54,6 +54,13 @@ class Seat:
         """Is the session at hand the one that is wanted?"""
         return self.session is not None and same_login(identity_of(self.session), self.identity)
 
+    async def first_try(self) -> None:
+        """Wait until a login was tried, or there is none to be tried."""
+        if self.task is not None:
+            tried = asyncio.ensure_future(self.tried.wait())
+            await asyncio.wait([tried, self.task], return_when=asyncio.FIRST_COMPLETED)
+            tried.cancel()
+
     def forget_failures(self) -> None:
         """Let the next login happen at once."""
         self.attempt, self.next_at = None, 0.0

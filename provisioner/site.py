@@ -57,7 +57,8 @@ class Site:
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a site depends on beside its files. ``workstation`` is this machine's host name (None: every agent is
-    served, wherever they work), ``key`` the secret that marks of passwords are made with."""
+    served, wherever they work), ``key`` the secret that marks of passwords are made with. ``seen_realms`` are by
+    ``Identity.at_platform``."""
 
     root: Path
     workstation: str | None
@@ -116,6 +117,11 @@ class SiteReader:
         self._around.credentials.forget()
         self._anew = True
 
+    def with_realm(self, served: Served, realm: str) -> Served:
+        """``served`` with a realm that its server was seen to ask for. May be called in any thread."""
+        secrets = replace(served.secrets, seen_realm=realm)
+        return replace(served, secrets=secrets, wanted=replace(served.wanted, secrets_mark=self._secrets_mark(secrets)))
+
     def _works_here(self, agent: AgentSettings) -> bool:
         name, last = self._around.workstation, self._last
         if name is None:
@@ -126,7 +132,8 @@ class SiteReader:
 
     def _shared(self, settings: Settings, targets: Mapping[str, Target]) -> _Common:
         turn, problems = self._turn(settings)
-        fresh = _Common(settings.platform, targets, turn, problems, self._around.seen_realms())
+        realms = self._around.seen_realms() if settings.platform.discover_realm else {}
+        fresh = _Common(settings.platform, targets, turn, problems, realms)
         old = self._common
         if old and (old.platform, old.targets, old.turn, old.problems) == (fresh.platform, targets, turn, problems):
             return replace(old, realms=fresh.realms, same=True)
@@ -143,15 +150,15 @@ class SiteReader:
         home = self._home(agent, problems)
         chosen = {choice.target: common.targets.get(choice.target) for choice in agent.targets}
         url = common.platform.url
-        secrets = Secrets(password, common.turn, common.realms.get(agent.login))
         identity = Identity(url, agent.login, self._mark(password, url, agent.login))
+        secrets = Secrets(password, common.turn, common.realms.get(identity.at_platform))
         wanted = Wanted(identity, agent, common.platform, chosen, self._secrets_mark(secrets))
         fresh = Served(wanted, home, secrets, (*problems, *common.problems))
         return previous if previous is not None and previous == fresh else fresh
 
     def _is_as_before(self, previous: Served, agent: AgentSettings, common: _Common) -> bool:
         """Is there nothing to work out anew? Almost always so, and asked for every agent at every change."""
-        if previous.problems or previous.secrets.seen_realm != common.realms.get(agent.login):
+        if previous.problems or previous.secrets.seen_realm != common.realms.get(previous.wanted.identity.at_platform):
             return False
         return isinstance(agent.password, Inline) or self._password(agent, []) == previous.secrets.password
 

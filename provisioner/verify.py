@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from provisioner.core.account import Account, Transport
-from provisioner.core.peer import peer_from_row
 from provisioner.core.prepare import Job, PreparedTarget, prepare
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reason import identity_of, same_login
 from provisioner.core.report import problem_as_json
-from provisioner.core.secret import Secret
 from provisioner.core.session import HeldSession
 from provisioner.core.sip.grammar import NotSip
 from provisioner.core.sip.query import Binding, bindings
 from provisioner.core.sip.trial import Trial
 from provisioner.core.sip.verdict import Asked, Verdict, judge
 from provisioner.edge.platform import tls_context
-from provisioner.enquiry import Enquirer, enquire
+from provisioner.enquiry import Enquirer, enquire, passwords_of
 from provisioner.site import Served, Site
 
 AT_ONCE = 8
@@ -102,12 +99,6 @@ class Verifier:
         transports = tuple(map(_transport, trials, verdicts))
         targets = tuple(_target(target, transports) for target in prepared.targets)
         return AgentReport(prepared.agent, account, transports, targets, problems)
-
-
-def passwords_of(job: Job) -> tuple[Secret, ...]:
-    """What may turn out to be the SIP password: what the platform sent, and what the agent logs in with."""
-    given = (peer_from_row(json.loads(job.row.reveal())).secret, job.secrets.password)
-    return tuple(password for password in given if password)
 
 
 def _without_session(served: Served, session: HeldSession | None) -> tuple[Problem, ...]:

@@ -11,11 +11,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 from provisioner.core.plan import brake
+from provisioner.core.prepare import Job
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reason import Reason, identity_of, reason
 from provisioner.core.report import problem_as_json
 from provisioner.core.session import HeldSession
 from provisioner.cycle import Cycle
+from provisioner.discovery import Discovery
 from provisioner.edge.store import Store
 from provisioner.logins import Chances, Logins
 from provisioner.phones import Phones
@@ -56,7 +58,8 @@ class Workstation:
         self._bench = bench
         self._now = chances.now
         self._spawn = spawn
-        self._logins = Logins(chances, self._keep, self._render)
+        self._logins = Logins(chances, self._keep, self._logged_in)
+        self._discovery = Discovery(bench.reader, self._keep, chances.now)
         self._phones = Phones(bench.cycle, self._work)
         self._seats: dict[str, Seat] = {}
         self._site: Site | None = None
@@ -98,7 +101,7 @@ class Workstation:
         await self._keep(partial(Store.drop_attempt, agent=agent))
         seat.tried.clear()
         self._log_in(seat)
-        await _tried(seat)
+        await seat.first_try()
         return () if is_served(seat) and seat.attempt is None else self._why_not(seat)
 
     async def log_off(self, agent: str) -> tuple[Problem, ...]:
@@ -122,7 +125,7 @@ class Workstation:
         """Wait until every login that can be tried now was tried once."""
         waiting = [seat for seat in self._seats.values() if seat.task and not seat.task.done()]
         for seat in waiting:
-            await _tried(seat)
+            await seat.first_try()
 
     async def stop(self, *, log_off: bool | None = None) -> None:
         """Finish what is under way; log everybody off where the policy (or ``log_off``) says so."""
@@ -210,12 +213,18 @@ class Workstation:
         if seat.task is None or seat.task.done():
             seat.task = self._spawn(self._logins.keep_logged_in(seat))
 
+    async def _logged_in(self, seat: Seat) -> None:
+        if job := self._job(seat):
+            await self._discovery.look(seat, job)
+        await self._render(seat)
+
+    def _job(self, seat: Seat) -> Job | None:
+        return self.site.job(seat.served, seat.session.row) if seat.session and not seat.gone else None
+
     async def _render(self, seat: Seat) -> None:
         """Bring the files of one seat up to date, from the session at hand."""
-        job = self.site.job(seat.served, seat.session.row) if seat.session else None
-        if job is None or seat.gone:
-            return
-        await self._phones.bring(seat, job)
+        if job := self._job(seat):
+            await self._phones.bring(seat, job)
 
     async def _remove(self, seat: Seat) -> None:
         seat.gone = True
@@ -286,11 +295,3 @@ class Workstation:
 def _is_elsewhere(seat: Seat, served: Served) -> bool:
     """Does the session at hand belong to another address than is wanted now?"""
     return seat.session is not None and seat.session.url != served.wanted.identity.url
-
-
-async def _tried(seat: Seat) -> None:
-    """Wait until a login of this seat was tried, or there is none to be tried."""
-    if seat.task is not None:
-        tried = asyncio.ensure_future(seat.tried.wait())
-        await asyncio.wait([tried, seat.task], return_when=asyncio.FIRST_COMPLETED)
-        tried.cancel()

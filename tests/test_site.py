@@ -261,9 +261,10 @@ def test_a_turn_password_that_changes_renders(ground):
 
 
 def test_a_realm_that_a_server_was_seen_to_ask_for_renders(ground):
+    ground.write("etc/provisioner.yaml", "platform: {url: https://acme.example, discover_realm: true}\n")
     ground.agents("login: ana, password: x", "login: bob, password: x")
     before = ground.read()
-    ground.realms["ana"] = "seen"
+    ground.realms["ana at https://acme.example"] = "seen"
     after = ground.read()
     assert cost(before, after) is Reason.RENDER and after.served["ana"].secrets.seen_realm == "seen"
     assert after.served["bob"] is before.served["bob"]

@@ -50,6 +50,7 @@ class Proof(StrEnum):
 
     PROVEN = "password and realm proven"
     ASSUMED = "HA1 only, realm assumed"
+    SEEN = "HA1 only, realm seen at the server"
     PASSWORD = "password only"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from provisioner.core.account import Account, Credential, DtmfMode, Proof, Transport, Turn
 from provisioner.core.codec import audio, evaluate
@@ -136,6 +136,8 @@ class _Derivation:
         elif credential.proof is Proof.PROVEN and wanted not in (None, credential.realm):
             what = f"the realm `{wanted}` is configured, but the hash proves `{credential.realm}`, which is used"
             self._remark(what, "correct or remove `realm:`")
+        if credential and credential.proof is Proof.ASSUMED and credential.realm == secrets.seen_realm:
+            return replace(credential, proof=Proof.SEEN)
         return credential
 
     def _transports(self) -> tuple[Transport, ...]:

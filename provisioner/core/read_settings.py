@@ -83,6 +83,7 @@ def _platform(value: Mapping[str, Any]) -> Platform:
         timeout=seconds(given["timeout"]),
         realm=given.get("realm"),
         realms=tuple(given["realms"]),
+        discover_realm=given["discover_realm"],
         domain=given.get("domain"),
         websocket_host=websocket.get("host"),
         websocket_port=websocket.get("port"),

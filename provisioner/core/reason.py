@@ -35,6 +35,11 @@ class Identity:
     login: str
     password_mark: str
 
+    @property
+    def at_platform(self) -> str:
+        """The agent at this platform: what belongs to both is remembered under this name."""
+        return f"{self.login} at {self.url}"
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:

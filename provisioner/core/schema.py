@@ -54,6 +54,12 @@ _PLATFORM = mapping(
             default=[],
             sample=["asterisk", "acme"],
         ),
+        "discover_realm": switch(
+            "Ask the SIP server for its realm at each login, where it cannot be proven otherwise and `realm` is not "
+            "set: over wss or tls, without touching the line. What it asks for is used once it has accepted the hash "
+            "with it.",
+            False,
+        ),
         "domain": HOST_NAME
         | {
             "description": "SIP domain of the accounts. Default: the `host` of the login's answer, or the "

@@ -39,6 +39,7 @@ class Platform:
     ports: Mapping[Transport, int]
     stun: tuple[str, ...] | None
     turn: tuple[TurnServer, ...]
+    discover_realm: bool = False
 
     @property
     def host(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol
 
@@ -53,14 +53,19 @@ async def resolve(host: str, port: int) -> tuple[str, ...]:
 
 
 @asynccontextmanager
-async def open_line(address: Address, ip: str, tls: ssl.SSLContext) -> AsyncIterator[Line]:
+async def open_line(
+    address: Address, ip: str, tls: ssl.SSLContext, begun: Callable[[Step], None]
+) -> AsyncIterator[Line]:
     """Connect to ``ip``, one of the addresses of ``address``; not for WebSocket (see ``websocket``). ``tls`` says whom
-    to trust.
+    to trust, ``begun`` is told when TLS begins.
 
     Raises ProbeFailed.
     """
     with failing(Step.CONNECT):
-        line = await (_open_datagrams if address.transport is Transport.UDP else _open_stream)(address, ip, tls)
+        if address.transport is Transport.UDP:
+            line: _Datagrams | _Stream = await _open_datagrams(address, ip)
+        else:
+            line = await _open_stream(address, ip, tls if address.transport is Transport.TLS else None, begun)
     try:
         yield line
     finally:
@@ -167,17 +172,24 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport.abort()
 
 
-async def _open_datagrams(address: Address, ip: str, tls: ssl.SSLContext) -> _Datagrams:
+async def _open_datagrams(address: Address, ip: str) -> _Datagrams:
     loop = asyncio.get_running_loop()
     _, line = await loop.create_datagram_endpoint(_Datagrams, remote_addr=(ip, address.port))
     return line
 
 
-async def _open_stream(address: Address, ip: str, tls: ssl.SSLContext) -> _Stream:
-    if address.transport is Transport.TLS:
-        secure = asyncio.open_connection(ip, address.port, ssl=tls, server_hostname=address.host)
-        return _Stream(*await secure)
-    return _Stream(*await asyncio.open_connection(ip, address.port))
+async def _open_stream(address: Address, ip: str, tls: ssl.SSLContext | None, begun: Callable[[Step], None]) -> _Stream:
+    connected = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET)
+    try:
+        connected.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connected, (ip, address.port))
+        if tls is None:
+            return _Stream(*await asyncio.open_connection(sock=connected))
+        begun(Step.TLS)
+        return _Stream(*await asyncio.open_connection(sock=connected, ssl=tls, server_hostname=address.host))
+    except BaseException:
+        connected.close()
+        raise
 
 
 def parsed(packet: bytes) -> Message:

@@ -132,7 +132,7 @@ class Store:
         self._run("DELETE FROM attempt WHERE agent = ?", (_kept(agent),))
 
     def put_realm(self, agent: str, realm: str) -> None:
-        """Remember the realm that a server asked for."""
+        """Remember the realm that a server asked for; ``agent`` names the platform too (``Identity.at_platform``)."""
         self._run("INSERT OR REPLACE INTO realm VALUES (?,?)", (_kept(agent), _kept(realm)))
 
     def realms(self) -> dict[str, str]:

@@ -24,16 +24,16 @@ _GOODBYE_SECONDS = 0.5
 
 @asynccontextmanager
 async def open_websocket(
-    address: Address, ip: str, tls: ssl.SSLContext, connected: Callable[[], None] = lambda: None
+    address: Address, ip: str, tls: ssl.SSLContext, begun: Callable[[Step], None]
 ) -> AsyncIterator[Line]:
     """Connect to ``address`` at ``ip``, one of its addresses; no redirects, no cookies, no proxy from the environment.
 
-    ``connected`` is called when TCP and TLS stand and the WebSocket is asked for. Raises ProbeFailed.
+    ``begun`` is told when TCP and TLS stand and the WebSocket is asked for. Raises ProbeFailed.
     """
     connector = aiohttp.TCPConnector(ssl=tls, resolver=_Known(ip), force_close=True)
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(_refuse)
-    trace.on_connection_create_end.append(_calling(connected))
+    trace.on_connection_create_end.append(_calling(begun))
     async with aiohttp.ClientSession(
         connector=connector,
         headers={"User-Agent": f"softphone-provisioner/{__version__}"},
@@ -91,9 +91,9 @@ async def _refuse(_: object, __: object, redirect: aiohttp.TraceRequestRedirectP
     raise ProbeFailed(Failure(Trouble.NO_WEBSOCKET, Step.WEBSOCKET, response.status, place))
 
 
-def _calling(connected: Callable[[], None]) -> Callable[..., Awaitable[None]]:
+def _calling(begun: Callable[[Step], None]) -> Callable[..., Awaitable[None]]:
     async def call(*_: object) -> None:
-        connected()
+        begun(Step.WEBSOCKET)
 
     return call
 

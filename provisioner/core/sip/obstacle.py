@@ -65,17 +65,20 @@ def _silence(at: Step, address: Address, timeout: float) -> tuple[str, str]:
         case Step.ANSWER:
             what = f"the server asked for a password, and did not answer the signed request {within}"
             return what, "ask the platform's administrator: it may have blocked this machine's address (fail2ban)"
+        case Step.TLS:
+            return f"it connects, and nothing answers TLS {within}", _correct(address)
         case Step.WEBSOCKET:
             return f"the WebSocket is not answered {within}", _correct(address)
         case Step.CHALLENGE if address.transport is not Transport.UDP:
             what = f"it connects, and nothing answers SIP {within}"
             return what, f"{_correct(address)}; or a firewall that rewrites SIP (ALG) swallows it"
-    return f"no answer {within}", f"a firewall on the way drops it, or the address is wrong: let {port} through"
+    also = "" if address.transport is not Transport.WSS else ", what listens there does not speak TLS,"
+    return f"no answer {within}", f"a firewall on the way drops it{also} or the address is wrong: let {port} through"
 
 
 def _hung_up(at: Step, address: Address) -> tuple[str, str]:
     match at:
-        case Step.CONNECT:
+        case Step.CONNECT | Step.TLS:
             what = f"{_plain(address)} hangs up before the connection stands"
             return what, "does it speak TLS 1.2 or newer, and does it let this machine in?"
         case Step.ANSWER:

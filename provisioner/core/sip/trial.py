@@ -13,15 +13,17 @@ from provisioner.core.secret import Secret
 from provisioner.core.sip.digest import Challenge
 from provisioner.core.sip.message import Response
 
-_VERIFIED = (Transport.WSS, Transport.TLS)
+# Where the server has shown by a certificate that it is who it should be.
+VERIFIED = (Transport.WSS, Transport.TLS)
 
 
 class Step(StrEnum):
-    """What takes time, in order. ``CONNECT`` includes TLS; ``CHALLENGE`` is the answer to the unsigned request,
-    ``ANSWER`` that to the signed one."""
+    """What takes time, in order. Over wss ``CONNECT`` includes TLS; ``CHALLENGE`` is the answer to the unsigned
+    request, ``ANSWER`` that to the signed one."""
 
     RESOLVE = "resolve"
     CONNECT = "connect"
+    TLS = "tls"
     WEBSOCKET = "websocket"
     CHALLENGE = "challenge"
     ANSWER = "answer"
@@ -132,7 +134,7 @@ def to_sign_with(
         return credential
     if proves(credential, challenge.realm, passwords):
         return replace(credential, realm=challenge.realm)
-    if credential.proof is not Proof.PROVEN and transport in _VERIFIED:
+    if credential.proof is not Proof.PROVEN and transport in VERIFIED:
         return replace(credential, realm=challenge.realm)
     return credential
 
@@ -144,7 +146,7 @@ def proves(credential: Credential, realm: str, passwords: Iterable[Secret]) -> b
 
 def realm_shown(trials: Iterable[Trial]) -> str | None:
     """The realm that a server verified by its certificate asked for, and accepted the HA1 with; None where none did."""
-    seen = (trial.challenge for trial in trials if trial.transport in _VERIFIED and trial.accepted and trial.challenge)
+    seen = (trial.challenge for trial in trials if trial.transport in VERIFIED and trial.accepted and trial.challenge)
     return next((challenge.realm for challenge in seen if challenge.needs_md5), None)
 
 

@@ -1,0 +1,89 @@
+"""Finding the realm by asking the SIP server, where it cannot be proven offline: only if the settings allow it, only
+from a server whose certificate is verified, and only if that server accepts the hash with it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from functools import partial
+
+from provisioner.core.account import Account, Proof
+from provisioner.core.derive import account_of
+from provisioner.core.peer import peer_from_row
+from provisioner.core.prepare import Job
+from provisioner.core.problem import ProvisionerError
+from provisioner.core.sip.trial import VERIFIED, Trial, realm_shown
+from provisioner.core.sip.verdict import Asked, judge
+from provisioner.edge.platform import tls_context
+from provisioner.edge.store import Store
+from provisioner.enquiry import Enquirer, enquire, passwords_of
+from provisioner.seat import Seat
+from provisioner.site import SiteReader
+
+log = logging.getLogger(__name__)
+
+
+class Discovery:
+    """Looks for the realm after a login. ``keep`` runs a call on the store; ``now`` gives Unix seconds."""
+
+    def __init__(
+        self,
+        reader: SiteReader,
+        keep: Callable[[Callable[[Store], None]], Awaitable[None]],
+        now: Callable[[], float],
+    ) -> None:
+        self._reader = reader
+        self._keep = keep
+        self._now = now
+
+    async def look(self, seat: Seat, job: Job) -> None:
+        """Ask, and let ``seat`` and the state know what was found. What goes wrong is logged."""
+        account = account_to_ask_for(job)
+        realm = await self._seen(account, job) if account else None
+        if realm is None or seat.identity != job.wanted.identity:
+            return
+        try:
+            await self._keep(partial(Store.put_realm, agent=seat.identity.at_platform, realm=realm))
+        except ProvisionerError as error:
+            log.error("agent %s: the realm is not kept across a restart: %s", seat.login, error)
+        seat.served = self._reader.with_realm(seat.served, realm)
+
+    async def _seen(self, account: Account, job: Job) -> str | None:
+        platform, trials = job.wanted.platform, tuple[Trial, ...]()
+        passwords = passwords_of(job)
+        try:
+            who = Enquirer(account, passwords, tls_context(platform.ca_file), platform.connect_timeout)
+        except ProvisionerError as error:
+            log.warning("agent %s: the realm cannot be asked for: %s", account.agent, error)
+            return None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(platform.timeout):
+                trials = await enquire(who, [one for one in account.transports if one in VERIFIED])
+        realm = realm_shown(trials)
+        if realm is None:
+            self._tell_why_not(trials, Asked(account, passwords, self._now(), platform.connect_timeout))
+        else:
+            log.info("agent %s: the SIP server asks for the realm `%s` and accepts the hash", account.agent, realm)
+        return realm
+
+    def _tell_why_not(self, trials: Iterable[Trial], asked: Asked) -> None:
+        told = "; ".join(dict.fromkeys(verdict.what for verdict in judge(trials, asked))) or "no answer in time"
+        fix = f"`provisioner verify {asked.account.agent}` tells more"
+        log.warning("agent %s: the realm stays unproven: %s (%s)", asked.account.agent, told, fix)
+
+
+def account_to_ask_for(job: Job) -> Account | None:
+    """The account whose realm is to be asked for; None where that is not wanted, not needed, or not possible."""
+    agent, platform = job.wanted.agent, job.wanted.platform
+    if not platform.discover_realm or agent.overrides.realm or platform.realm:
+        return None
+    try:
+        peer = peer_from_row(json.loads(job.row.reveal()))
+        account, _ = account_of(peer, agent, platform, job.secrets)
+    except ProvisionerError:
+        return None
+    unproven = account.credential.proof in (Proof.ASSUMED, Proof.SEEN)
+    return account if unproven and any(transport in VERIFIED for transport in account.transports) else None
