@@ -22,6 +22,7 @@ from provisioner.waiting import first_of
 from provisioner.workstation import Workstation
 
 log = logging.getLogger(__name__)
+TOLD_AFTER = 0.1  # seconds
 
 
 class NoConfiguration(ProvisionerError):
@@ -174,6 +175,8 @@ class _Daemon:
                 self._manager.status(summary)
             told = summary
             await first_of(self._workstation.news, pause)
+            # What happens together is told together, and after it is done.
+            await asyncio.sleep(TOLD_AFTER)
             self._workstation.news.clear()
 
 

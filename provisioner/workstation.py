@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -169,21 +169,23 @@ class Workstation:
             await self._take_up(site)
         for login in [login for login in self._seats if login not in site.served]:
             await self._remove(self._seats.pop(login))
-        moved = [seat for seat in self._seats.values() if _is_elsewhere(seat, site.served[seat.login])]
-        await asyncio.gather(*(self._logins.log_off(seat) for seat in moved))
-        renders = []
-        for login, served in site.served.items():
-            seat = self._seats.get(login)
-            if seat is None:
-                seat = self._seats[login] = Seat(served)
-            elif seat.rendered is served and is_served(seat) and not new_policy:
-                continue
-            if self._change(seat, served):
-                renders.append(seat)
-        for seat in renders:
-            await self._render(seat)
+        changed = [login for login, served in site.served.items() if new_policy or not self._has(login, served)]
+        await self._change_all(changed, site)
+        # What did not change may still lack something; it waits for what somebody edited just now.
+        await self._change_all([seat.login for seat in self._seats.values() if not is_served(seat)], site)
         for login in await self._work(self._bench.cycle.freed):  # they waited for a path that moved with this change
             await self._render(self._seats[login])
+
+    def _has(self, login: str, served: Served) -> bool:
+        seat = self._seats.get(login)
+        return seat is not None and seat.rendered is served
+
+    async def _change_all(self, logins: Sequence[str], site: Site) -> None:
+        seats = [self._seats.setdefault(login, Seat(site.served[login])) for login in logins]
+        moved = [seat for seat in seats if _is_elsewhere(seat, site.served[seat.login])]
+        await asyncio.gather(*(self._logins.log_off(seat) for seat in moved))
+        for seat in [seat for seat in seats if self._change(seat, site.served[seat.login])]:
+            await self._render(seat)
 
     async def _take_up(self, site: Site) -> None:
         """Go on where the last run stopped: its sessions and failures, and files of agents who are gone since."""
