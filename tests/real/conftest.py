@@ -36,7 +36,11 @@ def folder() -> Iterator[Path]:
     """A folder with a short name, for sockets; when the test is over its logs are shown, if pytest shows anything."""
     with tempfile.TemporaryDirectory(prefix="desk-") as name:
         yield Path(name)
-        for log in [*Path(name).glob("*.log"), *Path(name).glob("machine/*.log"), *Path(name).glob("machine/home/*/.*/*.log")]:
+        for log in [
+            *Path(name).glob("*.log"),
+            *Path(name).glob("machine/*.log"),
+            *Path(name).glob("machine/home/*/.*/*.log"),
+        ]:
             print(f"--- the end of {log.name}\n{log.read_text(errors='replace')[-30000:]}")
 
 

@@ -24,10 +24,12 @@ async def sound_card(folder: Path) -> AsyncIterator[dict[str, str]]:
         [
             "pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=yes",
             "-L", f"module-native-protocol-unix socket={socket} auth-anonymous=1", "-L", "module-null-sink",
+            # The null sink's own source hands over its first audio after two seconds, too late for Twinkle.
+            "-L", "module-null-source",
         ],
         folder / "pulseaudio.log",
         {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)},
     )  # fmt: skip
     async with running(command) as process:
         await process.until(socket.exists)
-        yield {"PULSE_SERVER": f"unix:{socket}", "ALSA_CONFIG_PATH": str(alsa)}
+        yield {"PULSE_SERVER": f"unix:{socket}", "ALSA_CONFIG_PATH": str(alsa), "PULSE_LATENCY_MSEC": "20"}

@@ -1,0 +1,29 @@
+"""Twinkle, real, at a real Asterisk, with what the program wrote and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from provisioner.demo.platform import SimulatedAgent
+from tests.real.conversation import calls_out, is_called
+from tests.real.desk import Desk
+from tests.real.needs import need
+from tests.real.twinkle import twinkle
+
+
+@pytest.mark.parametrize("transport, dtmfmode", [("udp", "rfc2833"), ("udp", "info"), ("tcp", "rfc2833")])
+@pytest.mark.usefixtures("sound")
+async def test_twinkle_registers_calls_and_is_called(desk: Desk, transport: str, dtmfmode: str) -> None:
+    need("twinkle-console")
+    row = {"transport": transport, "encryption": "no", "dtmfmode": dtmfmode, "allow": "g722;ulaw;alaw"}
+    await desk.employ(SimulatedAgent("ana", "pw-ana", "1001", row=row), "twinkle", display_name='Ana "Ñ" Pérez')
+    async with desk.machine.running() as service:
+        await service.logged_in("ana")
+        async with twinkle(desk, "ana") as phone:
+            peer = await desk.server.registered("1001")
+            out = await calls_out(desk.server, "1001", phone)
+            back = await is_called(desk.server, "1001", phone)
+    assert (peer.user_agent, peer.transport) == ("Twinkle/1.10.2", transport)
+    assert out.display == 'Ana "Ñ" Pérez'
+    for one in (out, back):
+        assert (one.digits, one.codec, one.encrypted) == ("1234", "ulaw", False)

@@ -1,0 +1,43 @@
+"""Twinkle without a window."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from tests.real.desk import Desk
+from tests.real.processes import Running
+
+
+@dataclass
+class Twinkle:
+    """The phone, driven at its prompt."""
+
+    process: Running
+    taken: int = 0
+
+    async def call(self, number: str) -> None:
+        """Call ``number`` at the agent's own domain."""
+        await self.process.type(f"call {number}")
+
+    async def answer(self) -> None:
+        """Take the call that rings."""
+        self.taken += 1
+        await self.process.says("incoming call", count=self.taken)
+        await self.process.type("answer")
+
+    async def press(self, digits: str) -> None:
+        """Press digits during a call."""
+        await self.process.type(f"dtmf {digits}")
+
+    async def hang_up(self) -> None:
+        """End the call."""
+        await self.process.type("bye")
+
+
+@asynccontextmanager
+async def twinkle(desk: Desk, login: str) -> AsyncIterator[Twinkle]:
+    """The phone, started with the profile that the target's README names."""
+    async with desk.phone(login, "twinkle-console", "softphone.cfg", farewell="quit") as process:
+        yield Twinkle(process)
