@@ -70,6 +70,12 @@ class Asterisk:
             CallerID='"Casa" <601>',
         )  # fmt: skip
 
+    async def rings(self, name: str) -> None:
+        """Wait until the phone of this peer has said that it rings."""
+        await self.manager.event(
+            "Newstate", lambda event: event["Channel"].startswith(f"SIP/{name}-"), ChannelStateDesc="Ringing"
+        )
+
     async def heard(self, kind: str, name: str) -> Message:
         """The dialplan's next word on a call of this peer: ``Call``, ``Digits`` or ``End``."""
         return await self.manager.event("UserEvent", UserEvent=kind, Peer=name)

@@ -10,12 +10,13 @@ from tests.real.desk import Desk
 from tests.real.processes import Running
 
 
-@dataclass
+@dataclass(frozen=True)
 class Baresip:
     """The phone, driven by its keyboard."""
 
     process: Running
-    taken: int = 0
+    desk: Desk
+    name: str
 
     async def call(self, number: str) -> None:
         """Call ``number`` at the agent's own domain."""
@@ -23,8 +24,7 @@ class Baresip:
 
     async def answer(self) -> None:
         """Take the call that rings."""
-        self.taken += 1
-        await self.process.says("Incoming call from", count=self.taken)
+        await self.desk.server.rings(self.name)
         await self.process.type("/accept")
 
     async def press(self, digits: str) -> None:
@@ -37,7 +37,7 @@ class Baresip:
 
 
 @asynccontextmanager
-async def baresip(desk: Desk, login: str) -> AsyncIterator[Baresip]:
+async def baresip(desk: Desk, login: str, name: str) -> AsyncIterator[Baresip]:
     """The phone, started."""
     async with desk.phone(login, "baresip") as process:
-        yield Baresip(process)
+        yield Baresip(process, desk, name)

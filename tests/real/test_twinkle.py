@@ -19,7 +19,7 @@ async def test_twinkle_registers_calls_and_is_called(desk: Desk, transport: str,
     await desk.employ(SimulatedAgent("ana", "pw-ana", "1001", row=row), "twinkle", display_name='Ana "Ñ" Pérez')
     async with desk.machine.running() as service:
         await service.logged_in("ana")
-        async with twinkle(desk, "ana") as phone:
+        async with twinkle(desk, "ana", "1001") as phone:
             peer = await desk.server.registered("1001")
             out = await calls_out(desk.server, "1001", phone)
             back = await is_called(desk.server, "1001", phone)

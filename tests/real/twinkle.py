@@ -10,12 +10,13 @@ from tests.real.desk import Desk
 from tests.real.processes import Running
 
 
-@dataclass
+@dataclass(frozen=True)
 class Twinkle:
     """The phone, driven at its prompt."""
 
     process: Running
-    taken: int = 0
+    desk: Desk
+    name: str
 
     async def call(self, number: str) -> None:
         """Call ``number`` at the agent's own domain."""
@@ -23,8 +24,7 @@ class Twinkle:
 
     async def answer(self) -> None:
         """Take the call that rings."""
-        self.taken += 1
-        await self.process.says("incoming call", count=self.taken)
+        await self.desk.server.rings(self.name)
         await self.process.type("answer")
 
     async def press(self, digits: str) -> None:
@@ -37,7 +37,7 @@ class Twinkle:
 
 
 @asynccontextmanager
-async def twinkle(desk: Desk, login: str) -> AsyncIterator[Twinkle]:
+async def twinkle(desk: Desk, login: str, name: str) -> AsyncIterator[Twinkle]:
     """The phone, started with the profile that the target's README names."""
     async with desk.phone(login, "twinkle-console", "softphone.cfg", farewell="quit") as process:
-        yield Twinkle(process)
+        yield Twinkle(process, desk, name)
