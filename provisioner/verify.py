@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from provisioner.core.account import Account, Transport
@@ -26,11 +26,11 @@ AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class TransportReport:
-    """What was tried over one transport, and the verdict."""
+    """What was tried over one transport, and the verdict. ``registered`` is None where the server did not tell."""
 
     trial: Trial
     verdict: Verdict
-    registered: tuple[Binding, ...]
+    registered: tuple[Binding, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +113,13 @@ def _without_session(served: Served, session: HeldSession | None) -> tuple[Probl
 
 
 def _transport(trial: Trial, verdict: Verdict) -> TransportReport:
-    registered: tuple[Binding, ...] = ()
-    if trial.response is not None and trial.response.status // 100 == 2:
-        try:
-            registered = tuple(bindings(trial.response))
-        except NotSip:
-            registered = ()
-    return TransportReport(trial, verdict, registered)
+    if trial.response is None or not verdict.able:
+        return TransportReport(trial, verdict, None)
+    try:
+        return TransportReport(trial, verdict, tuple(bindings(trial.response)))
+    except NotSip:
+        remark = "who is registered cannot be read: the server names a contact that is none"
+        return TransportReport(trial, replace(verdict, remarks=(*verdict.remarks, remark)), None)
 
 
 def _target(prepared: PreparedTarget, transports: Iterable[TransportReport]) -> TargetReport:
@@ -173,6 +173,8 @@ def _transport_as_json(one: TransportReport) -> dict[str, Any]:
         "realm": challenge.realm if challenge else None,
         "algorithm": (challenge.algorithm or "MD5") if challenge else None,
         "qop": list(challenge.qop) if challenge else None,
-        "registered": [{"contact": binding.uri, "expires": binding.expires} for binding in one.registered],
+        "registered": None
+        if one.registered is None
+        else [{"contact": binding.uri, "expires": binding.expires} for binding in one.registered],
         "seconds": {str(step): round(seconds, 6) for step, seconds in trial.steps},
     }

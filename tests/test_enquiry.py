@@ -386,6 +386,14 @@ async def test_over_udp_a_lost_packet_is_sent_again(desk):
     assert dict(trial.steps)[Step.CHALLENGE] >= 0.5
 
 
+async def test_over_udp_nothing_is_sent_again_while_the_server_is_trying(desk):
+    registrar = Registrar().then(says(100, "Trying"))
+    async with listening(registrar, replace(desk("udp"), timeout=1.2)) as here:
+        _, verdict = await here.one()
+    assert verdict.outcome is Trouble.NO_ANSWER
+    assert len(registrar.requests) == 1
+
+
 async def test_the_outbound_proxy_is_asked_where_the_phone_would_go_through_it(desk):
     registrar = Registrar()
     async with registrar.over("tcp") as port:

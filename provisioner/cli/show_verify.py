@@ -77,7 +77,7 @@ def _challenge(trial: Trial) -> str:
 
 
 def _registered(one: TransportReport) -> str:
-    if not one.verdict.able:
+    if one.registered is None:
         return ""
     shown = [
         binding.uri[:120] + (f" for {binding.expires} s more" if binding.expires is not None else "")

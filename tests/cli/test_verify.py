@@ -139,7 +139,7 @@ async def test_programs_read_the_same(bureau: Bureau):
         "status": 200, "realm": "asterisk", "algorithm": "MD5", "qop": [],
         "registered": [{"contact": "sip:1001@192.0.2.7:5060;transport=wss", "expires": 96}],
     }  # fmt: skip
-    assert (tls["able"], tls["outcome"], tls["status"], tls["registered"]) == (False, "forbidden", 403, [])
+    assert (tls["able"], tls["outcome"], tls["status"], tls["registered"]) == (False, "forbidden", 403, None)
     assert [(one["target"], one["transport"], one["able"]) for one in ana["targets"]] == [
         ("jssip", "wss", True), ("linphone", "tls", False),
     ]  # fmt: skip
@@ -223,6 +223,13 @@ async def test_the_longest_wait_is_as_it_is_said(bureau: Bureau):
 def test_a_wait_that_makes_no_sense_is_refused(text: str):
     with pytest.raises((ValueError, argparse.ArgumentTypeError)):
         _seconds(text)
+
+
+async def test_a_contact_that_is_none_is_told_and_harms_nothing(bureau: Bureau):
+    bureau.registrar.contacts = ("<>",)
+    done = await bureau.machine.command("verify")
+    assert done.code == 0
+    assert "who is registered cannot be read" in done.out and "registered now" not in done.out
 
 
 async def test_a_hostile_server_cannot_write_on_the_terminal(bureau: Bureau):
