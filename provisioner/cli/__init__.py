@@ -28,7 +28,8 @@ VERBS = {
 }
 EPILOG = """\
 exit codes: 0 done; 1 a mistake in the configuration, or something was refused; 2 wrong usage;
-3 the service is not running; 4 done, but not every agent could be served, or would register; 78 `run` found no usable configuration
+3 the service is not running; 4 done, but not every agent could be served, or (`verify`) would register;
+78 `run` found no usable configuration
 """
 
 
