@@ -16,7 +16,7 @@ demo: $(VENV)-run/.done ## the main job on a simulated platform; STAY=1 keeps it
 test: check test-all test-floors ## everything, also with the versions in Debian 12 and 13
 
 test-fast: $(VENV)/.done ## what takes less than two minutes
-	$(BIN)/pytest -q -m "not slow"
+	$(BIN)/pytest -q -m "not slow" --numprocesses=auto
 
 test-all: $(VENV)/.done tools
 	$(BIN)/pytest
