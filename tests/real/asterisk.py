@@ -46,9 +46,13 @@ class Asterisk:
         await self.manager.event("PeerStatus", Peer=f"SIP/{name}", PeerStatus="Registered")
         return await self.peer(name)
 
-    async def refused(self, name: str) -> str:
-        """Wait until the server refuses a registration, and give the reason."""
-        return (await self.manager.event("PeerStatus", Peer=f"SIP/{name}", PeerStatus="Rejected"))["Cause"]
+    async def challenged(self, name: str) -> None:
+        """Wait until the server asks somebody who wants to register as this peer for a proof."""
+        await self.manager.event("ChallengeSent", AccountID=name, Service="SIP")
+
+    def refusals(self) -> list[tuple[str, str]]:
+        """Registrations that were refused: From as it came, and the server's reason."""
+        return re.findall(r"Registration from '(.*)' failed for '[^']*' - (.*)", self.process.said())
 
     async def peer(self, name: str) -> Peer:
         """What the server knows about a peer now."""

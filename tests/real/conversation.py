@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass
+from operator import sub
 from typing import Protocol
 
 from tests.machine import LOOK_AGAIN, PATIENCE
@@ -66,12 +67,12 @@ async def _talk(server: Asterisk, name: str, phone: Phone) -> Conversation:
     return Conversation(display, codec, call["Encrypted"] == "1", digits["Digits"], received, sent)
 
 
-async def enough_audio(server: Asterisk, channel: str) -> tuple[int, int]:
-    """Wait until there was audio in both directions; gives the packets received and sent."""
+async def enough_audio(server: Asterisk, channel: str, *, after: tuple[int, int] = (0, 0)) -> tuple[int, int]:
+    """Wait until there was audio in both directions, ``after`` those counts; gives the packets received and sent."""
     counts = (0, 0)
     try:
         async with asyncio.timeout(PATIENCE):
-            while min(counts := await server.audio(channel)) < ENOUGH:  # noqa: ASYNC110 - no event tells
+            while min(map(sub, counts := await server.audio(channel), after)) < ENOUGH:  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(LOOK_AGAIN)
     except TimeoutError:
         raise AssertionError(f"packets received and sent: {counts}") from None
