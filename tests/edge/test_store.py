@@ -403,7 +403,7 @@ def test_a_state_of_somebody_else_is_said(state: Path):
         try:
             os.chmod(state.parent, 0o755)
             os.setresuid(65534, 65534, 65534)
-            for use in (lambda: open_store(Path("/root/provisioner")), lock_state(Path("/root/p")).__enter__):
+            for use in (lambda: open_store(Path("/provisioner")), lock_state(Path("/p")).__enter__):
                 with pytest.raises(ProvisionerError, match="no state here: Permission denied"):
                     use()
             os._exit(0)
