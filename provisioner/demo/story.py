@@ -116,9 +116,11 @@ class _Story:
 
     async def stay(self) -> None:
         root = f"--root {self._places.root}"
-        print(f"\n   Everything runs until Ctrl-C. In another terminal, for example:\n\n     provisioner status {root}")
-        print(f"     provisioner plan {root}\n     provisioner refresh carla {root}\n     $EDITOR {self._floor}")
-        print(f"     tail -f {self._log}\n")
+        called = sys.argv[0] if Path(sys.argv[0]).name == "provisioner" else "python -m provisioner"
+        print("\n   Everything runs until Ctrl-C. In another terminal, for example:\n")
+        for words in ("status", "plan", "refresh carla"):
+            print(f"     {called} {words} {root}")
+        print(f"     $EDITOR {self._floor}\n     tail -f {self._log}\n", flush=True)
         ending = asyncio.Event()
         for stop in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(stop, ending.set)
