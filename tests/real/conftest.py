@@ -41,7 +41,7 @@ def folder() -> Iterator[Path]:
             *Path(name).glob("machine/*.log"),
             *Path(name).glob("machine/home/*/.*/*.log"),
         ]:
-            print(f"--- the end of {log.name}\n{log.read_text(errors='replace')[-30000:]}")
+            print(f"--- the end of {log.name}\n{log.read_text(errors='replace')[-20000:]}")
 
 
 @pytest.fixture
