@@ -66,8 +66,8 @@ async def test_a_page_takes_the_change_over_when_it_is_loaded_again_and_no_call_
             await page.press("1234")
             await desk.server.heard("Digits", "1001")
             before = await enough_audio(desk.server, call["Channel"])
-            desk.settle(WEB, target, display_name="Ana Ñ")
-            await written(desk, "Ana Ñ")
+            desk.settle(WEB, target, display_name="Ana Dos")
+            await written(desk, "Ana Dos")
             await enough_audio(desk.server, call["Channel"], after=before)
             await page.hang_up()
             await desk.server.heard("End", "1001")
@@ -75,7 +75,7 @@ async def test_a_page_takes_the_change_over_when_it_is_loaded_again_and_no_call_
             await desk.server.registered("1001")
             after = await calls_out(desk.server, "1001", page)
     assert call["CallerIDName"] == "Ana"
-    assert after.display == "Ana Ñ"
+    assert after.display == "Ana Dos"
 
 
 def rotated(agent: SimulatedAgent) -> SimulatedAgent:
