@@ -133,6 +133,8 @@ class _Delivery:
 
     def _written(self, files: Sequence[DesiredFile], owner: Owner) -> Signatures:
         """How files look that were just written; somebody may have been at them since."""
+        if not files:
+            return {}
         found = disk.observe(self._base, [file.path for file in files])
         try:
             steps = plan(files, found, owner)

@@ -19,6 +19,7 @@ Escape = Callable[[object], str]
 NOWHERE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 _XML = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
+_AS_JSON = json.JSONEncoder(allow_nan=False).encode
 _SCRIPT = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
@@ -86,7 +87,7 @@ xml = mapped(_XML)
 
 def jsonic(value: object) -> str:
     """A JSON value that is also safe inside a script of a page: pure ASCII, no ``<``, ``>``, ``&``."""
-    return json.dumps(_plain_values(value), allow_nan=False).translate(_SCRIPT)
+    return _AS_JSON(_plain_values(value)).translate(_SCRIPT)
 
 
 def _plain_values(value: object) -> object:
