@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Mapping
@@ -153,6 +154,7 @@ class _Daemon:
     async def _read_again(self, *, force: bool = False, asked: bool = False) -> tuple[Problem, ...]:
         self._burst = None
         problems = await self._workstation.reload(force=force, asked=asked)
+        _keep_in_memory()
         self._watch.follow(self._policy.method, self._policy.poll_every)
         return problems
 
@@ -160,6 +162,7 @@ class _Daemon:
         """The slow look for what nobody told us of."""
         while True:
             await asyncio.sleep(self._policy.check_every)
+            gc.unfreeze()
             await self._read_again()
             await self._workstation.check()
 
@@ -178,6 +181,12 @@ class _Daemon:
             # What happens together is told together, and after it is done.
             await asyncio.sleep(TOLD_AFTER)
             self._workstation.news.clear()
+
+
+def _keep_in_memory() -> None:
+    """Let the cyclic collector pass over what is in force now: looking through thousands of agents makes edits wait."""
+    gc.collect()
+    gc.freeze()
 
 
 def _answered(problems: tuple[Problem, ...] | list[Problem]) -> Mapping[str, Any]:
