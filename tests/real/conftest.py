@@ -15,14 +15,16 @@ from tests.real.asterisk import Asterisk, asterisk
 from tests.real.certificates import Certificates, certificates
 from tests.real.desk import Desk, settings
 from tests.real.needs import need, need_asterisk
+from tests.real.record import Record, closed, opened
 from tests.real.sound import sound_card
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here is slow."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.slow)
+@pytest.fixture(scope="session")
+def record() -> Iterator[Record]:
+    """What is seen with real phones."""
+    one = opened()
+    yield one
+    closed(one)
 
 
 @pytest.fixture(scope="session")

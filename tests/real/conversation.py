@@ -16,6 +16,10 @@ DIGITS = "1234"
 ENOUGH = 25
 
 
+# The platform's words for what the files call by RFC's number.
+DTMF = {"rfc2833": "rfc4733", "info": "info"}
+
+
 class Phone(Protocol):
     """What every phone can do."""
 
@@ -77,3 +81,9 @@ async def enough_audio(server: Asterisk, channel: str, *, after: tuple[int, int]
     except TimeoutError:
         raise AssertionError(f"packets received and sent: {counts}") from None
     return counts
+
+
+def told(one: Conversation) -> list[str]:
+    """What the record says of a phone that called like this."""
+    kind = ["SRTP"] if one.encrypted else []
+    return ["registers", "calls", "audio both ways", "first codec of allow", "display name", *kind]

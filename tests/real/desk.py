@@ -6,14 +6,15 @@ as: so it finds the files where it looks by itself, at the paths that stand in t
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform
-from tests.machine import Machine
+from tests.machine import Machine, until
 from tests.real.asterisk import Asterisk
 from tests.real.processes import Command, Running, running
 
@@ -45,6 +46,11 @@ class Desk:
         """The agent's home, as this process sees it."""
         return self.machine.home(login)
 
+    async def written(self, login: str, text: str) -> None:
+        """Wait until a file that the program writes for this agent holds ``text``."""
+        files = [*self.home(login).rglob("provisioning.xml"), *self.home(login).rglob("account*")]
+        await until(lambda: any(text in path.read_text() for path in files))
+
     @asynccontextmanager
     async def phone(self, login: str, *arguments: str, farewell: str = "") -> AsyncIterator[Running]:
         """A program that the agent runs; ``farewell`` is what ends it at its prompt."""
@@ -66,6 +72,12 @@ class Desk:
         )
         async with running(command) as one:
             yield one
+
+
+def rotated(agent: SimulatedAgent) -> SimulatedAgent:
+    """The agent with another SIP password, and the same one at the platform."""
+    secret = hashlib.md5(f"{agent.name}:{agent.realm}:another".encode(), usedforsecurity=False).hexdigest()
+    return replace(agent, row={**agent.row, "md5secret": secret})
 
 
 def settings(server: Asterisk, url: str) -> str:

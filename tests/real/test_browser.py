@@ -6,9 +6,12 @@ import pytest
 
 from provisioner.demo.platform import SimulatedAgent
 from tests.real.browser import browser
-from tests.real.conversation import calls_out, is_called
+from tests.real.conversation import DTMF, calls_out, is_called, told
 from tests.real.desk import Desk
 from tests.real.needs import need_browser
+from tests.real.record import Record
+
+pytestmark = pytest.mark.slow
 
 # SIP.js 0.21.2 says that it is 0.21.1.
 AGENTS = {"jssip": "JsSIP 3.13.8", "sipjs": "SIP.js/0.21.1"}
@@ -16,7 +19,7 @@ AGENTS = {"jssip": "JsSIP 3.13.8", "sipjs": "SIP.js/0.21.1"}
 
 @pytest.mark.parametrize("dtmfmode", ["rfc2833", "info"])
 @pytest.mark.parametrize("target", AGENTS)
-async def test_a_page_registers_calls_and_is_called(desk: Desk, target: str, dtmfmode: str) -> None:
+async def test_a_page_registers_calls_and_is_called(desk: Desk, target: str, dtmfmode: str, record: Record) -> None:
     need_browser()
     row = {"transport": "wss", "encryption": "yes", "dtmfmode": dtmfmode, "allow": "gsm;ulaw;alaw"}
     await desk.employ(SimulatedAgent("ana", "pw-ana", "1001", row=row), target, display_name='Ana "Ñ" Pérez')
@@ -31,3 +34,4 @@ async def test_a_page_registers_calls_and_is_called(desk: Desk, target: str, dtm
     assert out.display == 'Ana "Ñ" Pérez'
     for one in (out, back):
         assert (one.digits, one.codec, one.encrypted) == ("1234", "ulaw", True)
+    record.saw(target, peer.user_agent, "wss", *told(out), "is called", f"digits by {DTMF[dtmfmode]}")

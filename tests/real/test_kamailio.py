@@ -12,6 +12,8 @@ from tests.real.kamailio import kamailio
 from tests.real.linphone import linphonec
 from tests.real.needs import need
 
+pytestmark = pytest.mark.slow
+
 ANA = SimulatedAgent("ana", "pw-ana", "1001", row={"transport": "udp,tcp", "encryption": "no"})
 
 
@@ -27,7 +29,9 @@ async def test_linphone_registers_at_kamailio_as_verify_said(desk: Desk, transpo
             async with linphonec(desk, "ana"):
                 await registrar.process.until(registrar.accepted)
     assert said.code == 0, said.out
-    assert registrar.accepted()[0] == ("1001", transport, "Linphonec/5.1.65 (belle-sip/5.2.0)")
+    user, over, phone = registrar.accepted()[0]
+    assert (user, over) == ("1001", transport)
+    assert phone.startswith("Linphonec/")
 
 
 async def test_kamailio_refuses_the_wrong_hash_as_verify_said(desk: Desk) -> None:

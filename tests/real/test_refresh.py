@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 
 import pytest
 
 from provisioner.demo.platform import SimulatedAgent
-from tests.machine import until
 from tests.real.asterisk import ECHO
 from tests.real.baresip import baresip
 from tests.real.browser import browser
 from tests.real.conversation import calls_out, enough_audio
-from tests.real.desk import Desk
+from tests.real.desk import Desk, rotated
 from tests.real.linphone import linphonec
 from tests.real.needs import need, need_browser
 
+pytestmark = pytest.mark.slow
+
 ANA = SimulatedAgent("ana", "pw-ana", "1001", row={"transport": "udp", "encryption": "no"})
 WEB = SimulatedAgent("ana", "pw-ana", "1001", row={"transport": "wss"})
-
-
-async def written(desk: Desk, text: str) -> None:
-    """Wait until the agent's files hold ``text``."""
-    home = desk.machine.home("ana")
-    files = [home / ".config", home / ".baresip"]
-    await until(lambda: any(text in path.read_text() for top in files for path in top.rglob("*") if _ours(path.name)))
-
-
-def _ours(name: str) -> bool:
-    return name in ("provisioning.xml", "account.js", "accounts")
 
 
 @pytest.mark.usefixtures("sound")
@@ -42,7 +31,7 @@ async def test_a_restarted_linphone_has_the_new_name_and_the_new_order_of_codecs
             await desk.server.registered("1001")
             before = await calls_out(desk.server, "1001", phone)
             desk.settle(ANA, "linphone", display_name="Ana Ñ", codecs=["pcmu", "pcma"])
-            await written(desk, "Ana Ñ")
+            await desk.written("ana", "Ana Ñ")
         await desk.server.put(replace(ANA, row={**ANA.row, "allow": "ulaw;alaw"}))
         async with linphonec(desk, "ana") as phone:
             await desk.server.registered("1001")
@@ -67,7 +56,7 @@ async def test_a_page_takes_the_change_over_when_it_is_loaded_again_and_no_call_
             await desk.server.heard("Digits", "1001")
             before = await enough_audio(desk.server, call["Channel"])
             desk.settle(WEB, target, display_name="Ana Dos")
-            await written(desk, "Ana Dos")
+            await desk.written("ana", "Ana Dos")
             await enough_audio(desk.server, call["Channel"], after=before)
             await page.hang_up()
             await desk.server.heard("End", "1001")
@@ -76,12 +65,6 @@ async def test_a_page_takes_the_change_over_when_it_is_loaded_again_and_no_call_
             after = await calls_out(desk.server, "1001", page)
     assert call["CallerIDName"] == "Ana"
     assert after.display == "Ana Dos"
-
-
-def rotated(agent: SimulatedAgent) -> SimulatedAgent:
-    """The agent with another SIP password, and the same one at the platform."""
-    secret = hashlib.md5(f"{agent.name}:asterisk:another".encode()).hexdigest()
-    return replace(agent, row={**agent.row, "md5secret": secret})
 
 
 async def test_after_a_refresh_linphone_registers_with_the_new_hash(desk: Desk) -> None:
@@ -98,7 +81,7 @@ async def test_after_a_refresh_linphone_registers_with_the_new_hash(desk: Desk) 
             refused = ('"Ana" <sip:1001@localhost>', "Wrong password")
             await desk.server.process.until(lambda: refused in desk.server.refusals())
         assert (await desk.machine.command("refresh", "ana")).code == 0
-        await written(desk, str(rotated(ANA).row["md5secret"]))
+        await desk.written("ana", str(rotated(ANA).row["md5secret"]))
         async with linphonec(desk, "ana"):
             assert (await desk.server.registered("1001")).address.startswith("127.0.0.1:")
 
@@ -113,7 +96,7 @@ async def test_after_a_refresh_a_page_registers_with_the_new_hash(desk: Desk) ->
             desk.platform.put(rotated(WEB))
             await desk.server.put(rotated(WEB))
             assert (await desk.machine.command("refresh", "ana")).code == 0
-            await written(desk, str(rotated(WEB).row["md5secret"]))
+            await desk.written("ana", str(rotated(WEB).row["md5secret"]))
             await desk.server.forget("1001")
             desk.server.manager.events.clear()
             await page.reload()
@@ -129,7 +112,7 @@ async def test_a_restarted_baresip_registers_with_the_new_password(desk: Desk) -
         async with baresip(desk, "ana", "1001"):
             await desk.server.registered("1001")
         await desk.employ(new, "baresip", server="127.0.0.1")
-        await written(desk, "pw-new")
+        await desk.written("ana", "pw-new")
         desk.server.manager.events.clear()
         async with baresip(desk, "ana", "1001"):
             await desk.server.registered("1001")

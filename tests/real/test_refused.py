@@ -13,6 +13,8 @@ from tests.real.desk import Desk
 from tests.real.linphone import linphonec
 from tests.real.needs import need
 
+pytestmark = pytest.mark.slow
+
 ANA = SimulatedAgent("ana", "pw-ana", "1001", row={"transport": "udp", "encryption": "no"})
 
 
