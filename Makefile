@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FLOORS := debian12 debian13
 PIP := pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-fast test-all test-floors tools bench check format clean $(FLOORS:%=test-%)
+.PHONY: help demo test test-fast test-all test-real test-floors tools bench check format clean $(FLOORS:%=test-%)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,10 +16,15 @@ demo: $(VENV)-run/.done ## the main job on a simulated platform; STAY=1 keeps it
 test: check test-all test-floors ## everything, also with the versions in Debian 12 and 13
 
 test-fast: $(VENV)/.done ## what takes less than two minutes
-	$(BIN)/pytest -q -m "not slow" --numprocesses=auto
+	$(BIN)/pytest -q -m "not slow" --numprocesses=auto --ignore=tests/real
 
 test-all: $(VENV)/.done tools
-	$(BIN)/pytest
+	$(BIN)/pytest --ignore=tests/real
+
+# Installs phones and servers, and makes a root with Asterisk 16 from Debian 11: as root, on Debian.
+test-real: $(VENV)/.done ## real softphones at a real Asterisk, configured by nothing but our files
+	@tests/tools.sh real
+	$(BIN)/pytest tests/real
 
 # The product's tests with the oldest versions that it promises to run with.
 test-floors: $(FLOORS:%=test-%)

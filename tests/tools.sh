@@ -1,23 +1,26 @@
 #!/bin/sh
-# What the tests need from Debian beside Python. As root what is missing is installed; others are told.
+# What the tests need from Debian beside Python; with `real`, also the servers and phones of tests/real. As root what is
+# missing is installed; others are told.
 set -eu
 missing=""
 need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
+installs() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 need systemd-analyze systemd
 need unshare util-linux
-# Servers and phones of tests/real.
-need mmdebstrap mmdebstrap
-need linphonec linphone-cli
-need linphone linphone-desktop
-need baresip baresip-core
-need twinkle-console twinkle-console
-need chromium chromium
-need certutil libnss3-tools
-need kamailio kamailio
-need pulseaudio pulseaudio
-[ -e /usr/share/alsa/alsa.conf.d/50-pulseaudio.conf ] || missing="$missing libasound2-plugins"
-need npm npm
-installs() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+if [ "${1:-}" = real ]; then
+    need mmdebstrap mmdebstrap
+    need linphonec linphone-cli
+    need linphone linphone-desktop
+    need baresip baresip-core
+    need twinkle-console twinkle-console
+    need chromium chromium
+    need certutil libnss3-tools
+    need kamailio kamailio
+    need pulseaudio pulseaudio
+    need dbus-daemon dbus-daemon
+    [ -e /usr/share/alsa/alsa.conf.d/50-pulseaudio.conf ] || missing="$missing libasound2-plugins"
+    need npm npm
+fi
 if [ -n "$missing" ] && installs; then
     export DEBIAN_FRONTEND=noninteractive
     apt-get -qq update
@@ -27,7 +30,7 @@ elif [ -n "$missing" ]; then
     echo "these packages are missing, and the tests that need them will say so:$missing" >&2
 fi
 # Asterisk 16, from Debian 11, and the phones for browsers: once, outside the tree.
-if installs; then
+if [ "${1:-}" = real ] && installs; then
     python3 -m tests.real.debian11
     if command -v npm >/dev/null; then
         python3 -m tests.real.scripts
