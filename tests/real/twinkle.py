@@ -39,5 +39,5 @@ class Twinkle:
 @asynccontextmanager
 async def twinkle(desk: Desk, login: str, name: str) -> AsyncIterator[Twinkle]:
     """The phone, started with the profile that the target's README names."""
-    async with desk.phone(login, "twinkle-console", "softphone.cfg", farewell="quit") as process:
+    async with desk.phone(login, "twinkle-console", "softphone.cfg") as process:
         yield Twinkle(process, desk, name)
