@@ -13,7 +13,7 @@ help: ## this list
 demo: $(VENV)-run/.done ## the main job on a simulated platform; STAY=1 keeps it running
 	@$(VENV)-run/bin/provisioner demo $(if $(STAY),--stay)
 
-test: check test-all test-floors ## everything, also with the versions in Debian 12 and 13
+test: check test-all test-floors ## everything but real phones, also with the versions in Debian 12 and 13
 
 test-fast: $(VENV)/.done ## what takes less than two minutes
 	$(BIN)/pytest -q -m "not slow" --numprocesses=auto --ignore=tests/real
