@@ -19,9 +19,7 @@ KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 def cache() -> Path:
     """What the tests keep outside the tree."""
-    place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "softphone-provisioner-tests"
-    place.mkdir(parents=True, exist_ok=True)
-    return place
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "softphone-provisioner-tests"
 
 
 def folder() -> Path:
@@ -50,6 +48,7 @@ def mirror() -> str:
 def make() -> None:
     """Make it, whole or not at all. Nothing is installed: the packages are only unpacked."""
     place, half = folder(), folder().with_name(f"half-made-{os.getpid()}")
+    place.parent.mkdir(parents=True, exist_ok=True)
     source = f"deb [signed-by={KEYS}] {mirror()} {RELEASE} main"
     options = [
         "--quiet",

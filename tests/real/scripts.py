@@ -31,6 +31,7 @@ def ready() -> bool:
 def make() -> None:
     """Make them, all or none."""
     place, half = folder(), folder().with_name(f"half-made-{os.getpid()}")
+    place.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(SOURCE, half)
     try:
         subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=half, check=True)
