@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -25,6 +25,7 @@ from provisioner.edge.platform import PlatformAddress, PlatformClient, Stamp, op
 from provisioner.edge.store import Store
 from provisioner.seat import Seat
 from provisioner.site import Served
+from provisioner.waiting import first_of
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ class Logins:
                 return
             pause = due - self._now()
             if pause > 0:
-                await _first_of(seat.changed, pause)
+                await first_of(seat.changed, pause)
             else:
                 await self._log_in(seat)
 
@@ -232,10 +233,3 @@ def _keep_session(store: Store, session: HeldSession) -> None:
     with store.transaction():
         store.put_session(session)
         store.drop_attempt(session.agent)
-
-
-async def _first_of(event: asyncio.Event, seconds: float) -> None:
-    """Wait for ``event``, but no longer than ``seconds``."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
