@@ -12,36 +12,43 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
-from provisioner.core.account import Account, DtmfMode, MediaEncryption, Proof, Transport
-from provisioner.core.address import ice_servers, websocket_parts, wrong_addresses
+from provisioner.core.account import Account, Credential, DtmfMode, MediaEncryption, Proof, Transport
+from provisioner.core.address import wrong_addresses
 from provisioner.core.codec import audio
-from provisioner.core.escape import forbidden, name_addr, sip_quoted, sip_user
+from provisioner.core.escape import name_addr, sip_quoted, sip_user
+from provisioner.core.limits import unholdable
 from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.core.reach import directly, through_relay
+from provisioner.core.relay_way import RelayMode, RelayWay, call_lacks, relay_transport
 from provisioner.core.secret import Secret
 from provisioner.core.target import Target, Word
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z]{2,4})?")
-# Made of other names, which are checked themselves.
-_MADE = frozenset({"display_quoted", "user", "aor", "name_addr", "registrar", "outbound_proxy_uri", "ice_servers"})
 _ORDER = (Transport.TLS, Transport.TCP, Transport.UDP, Transport.WSS, Transport.WS)
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """``names`` for the templates, the transport chosen, and remarks."""
+    """``names`` for the templates, the transport that reaches the server, remarks, and the relay on the way there."""
 
     names: Mapping[str, Any]
     transport: Transport
     remarks: tuple[Problem, ...]
+    relay: RelayWay | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What IT chose for this target, and where its files go (an absolute folder as the phone sees it)."""
+    """What IT chose for this target, and where its files go (an absolute folder as the phone sees it).
+
+    ``relay`` is the account's relay where there is one; ``relay_off`` says that IT wants none.
+    """
 
     folder: str
     options: Mapping[str, str]
     ca_file: str = ""
+    relay: RelayWay | None = None
+    relay_off: bool = False
 
 
 def fit(account: Account, target: Target, choice: Choice, alternatives: Iterable[str] = ()) -> Fit:
@@ -54,10 +61,10 @@ def fit(account: Account, target: Target, choice: Choice, alternatives: Iterable
     return _Fitting(account, target, choice).fit(alternatives)
 
 
-def can_serve(account: Account, target: Target) -> bool:
-    """Would ``target`` work for this account as it is, whatever IT chose for it?"""
+def can_serve(account: Account, target: Target, relay: RelayWay | None = None) -> bool:
+    """Would ``target`` work for this account as it is (through ``relay`` at need), whatever IT chose for it?"""
     try:
-        fit(account, target, Choice("/", {}))
+        fit(account, target, Choice("/", {}, relay=relay))
     except ProvisionerError:
         return False
     return True
@@ -68,6 +75,8 @@ class _Fitting:
         self._account = account
         self._target = target
         self._choice = choice
+        self._to_relay = relay_transport(account, target)
+        self._relay = choice.relay if self._to_relay and not choice.relay_off else None
         self._found: list[Problem] = []
 
     def fit(self, alternatives: Iterable[str]) -> Fit:
@@ -82,23 +91,42 @@ class _Fitting:
             "ca_file": self._choice.ca_file,
         }
         self._check_addresses(transport)
-        for name, value in names.items():
-            self._check_characters(name, value)
+        for what, fix in unholdable(self._target, names):
+            self._wrong(what, fix)
         if any(not problem.remark for problem in self._found):
             raise ProvisionerError(problem for problem in self._found if not problem.remark)
-        return Fit(names, transport, tuple(self._found))
+        return Fit(names, transport, tuple(self._found), self._relay)
 
     def _transport(self, alternatives: Iterable[str]) -> Transport:
+        if self._relay:
+            self._check_calls_through_relay(alternatives)
+            return Transport.WSS
         possible = [transport for transport in self._account.transports if transport in self._target.transports]
         if not possible:
             allowed, able = " and ".join(self._account.transports), [t for t in _ORDER if t in self._target.transports]
             what = f"{self._target.name} cannot register over {allowed}; this peer allows only {allowed}"
             fix = f"ask the platform's administrator to add {able[0]}" if able else "this phone has no transport at all"
-            others = " or ".join(islice(alternatives, 3))
-            self._wrong(what, fix + (f", or use {others}" if others else ""))
+            fix += _or_use(alternatives)
+            if self._choice.relay_off and self._to_relay and not call_lacks(self._target):
+                fix += ", or remove `relay: off`: then the relay carries it over wss"
+            self._wrong(what, fix)
             return self._account.transports[0]
         secure = [transport for transport in possible if self._encryption(transport) in self._target.media_encryption]
         return (secure or possible)[0]
+
+    def _check_calls_through_relay(self, alternatives: Iterable[str]) -> None:
+        """Registering is not enough: what a call needs where browsers call is said before anybody tries."""
+        account, name, lacks = self._account, self._target.name, ", ".join(call_lacks(self._target))
+        if self._encryption(Transport.WSS) is MediaEncryption.NONE:
+            what = f"{name} registers, but calls in clear are refused (488) where the server expects a browser"
+            self._remark(what, "remove `media_encryption:`")
+        elif lacks:
+            what = f"{name} registers through the relay, but calls would be refused (488) or silent: it has no {lacks}"
+            fix = "`account: {media_encryption: none}` writes its files all the same"
+            self._wrong(what, fix + _or_use(alternatives))
+        elif not account.stun and not account.turn:
+            what = f"no STUN server is told to {name}: behind NAT its calls would be silent"
+            self._remark(what, "set `platform: {stun: […]}`, unless phone and server reach each other without NAT")
 
     def _encryption(self, transport: Transport) -> MediaEncryption:
         account = self._account
@@ -134,16 +162,23 @@ class _Fitting:
 
     def _credential(self) -> dict[str, str | Secret]:
         credential = self._account.credential
+        if self._relay and self._relay.mode is RelayMode.ANSWER:
+            self._check_proof(credential)
+            return {"realm": credential.realm}
         known = {"ha1": credential.ha1, "password": credential.password}
         taken = {form: secret for form in self._target.credential if (secret := known[form])}
         if not self._target.every_credential:
             taken = dict(islice(taken.items(), 1))
         if not taken:
             self._wrong(*self._no_credential())
-        if "ha1" in taken and credential.proof is Proof.ASSUMED:
+        if "ha1" in taken:
+            self._check_proof(credential)
+        return {"realm": credential.realm, **taken}
+
+    def _check_proof(self, credential: Credential) -> None:
+        if credential.proof is Proof.ASSUMED:
             what = f"the realm `{credential.realm}` is assumed, not proven: if it is another, the phone is refused"
             self._remark(what, "give the agent's `password:` or the right `realm:`")
-        return {"realm": credential.realm, **taken}
 
     def _no_credential(self) -> tuple[str, str]:
         name, credential = self._target.name, self._account.credential
@@ -159,38 +194,16 @@ class _Fitting:
 
     def _server(self, transport: Transport) -> dict[str, Any]:
         account = self._account
-        port = account.ports.get(transport, 0)
-        url = account.websocket_urls.get(transport, "")
-        if transport.is_websocket and not url:
+        if transport.is_websocket and not account.websocket_urls.get(transport):
             self._wrong(
                 f"there is no {transport} address, `websocket_url` has another scheme", "correct `websocket_url`"
             )
-        if transport.is_websocket:
-            registrar = f"sip:{account.domain}"
-        else:
-            registrar = f"sip:{account.server}:{port};transport={transport}"
-        proxy = account.outbound_proxy
-        if proxy and transport.is_websocket:
+        if account.outbound_proxy and transport.is_websocket:
             what = f"the outbound proxy is not told: over {transport} the WebSocket's server gets every request"
             self._remark(what, "set `websocket_url` to go through another server")
-            proxy = ""
-        return {
-            "transport": self._target.transports.get(transport, ""),
-            "server": account.server,
-            "port": port,
-            "elsewhere": account.server != account.domain,
-            "registrar": registrar,
-            "websocket_url": url,
-            **websocket_parts(url),
-            "outbound_proxy": proxy,
-            "outbound_proxy_uri": f"sip:{proxy};transport={transport};lr" if proxy else "",
-            "stun": list(account.stun),
-            "turn": [
-                {"server": turn.server, "transport": turn.transport, "user": turn.user, "password": turn.password}
-                for turn in account.turn
-            ],
-            "ice_servers": ice_servers(account),
-        }
+        if self._relay and self._to_relay:
+            return through_relay(account, self._target, self._to_relay, self._relay)
+        return directly(account, self._target, transport)
 
     def _media(self, transport: Transport) -> dict[str, Any]:
         return {
@@ -227,7 +240,7 @@ class _Fitting:
 
     def _media_encryption(self, transport: Transport) -> Word:
         wanted, known = self._encryption(transport), self._target.media_encryption
-        if wanted is MediaEncryption.NONE and self._account.encrypted:
+        if wanted is MediaEncryption.NONE and self._account.encrypted and not self._relay:
             self._remark("the platform demands encrypted audio: calls will be refused", "remove `media_encryption:`")
         if wanted in known:
             return known[wanted]
@@ -252,22 +265,6 @@ class _Fitting:
                 self._wrong(f"the option `{name}` cannot be `{value[:40]}`", f"one of: {', '.join(known[name].values)}")
         return {name: given.get(name, option.default) for name, option in known.items()}
 
-    def _check_characters(self, name: str, value: object) -> None:
-        limit = self._target.limits.get(name)
-        if name in _MADE and not limit:
-            return
-        for text in _texts(value):
-            found = forbidden(text, limit.refuse if limit else "")
-            if found:
-                self._wrong(f"{self._target.name} cannot hold {self._shown(name, found)} in `{name}`", "remove it")
-            elif limit and limit.longest and len(text.encode()) > limit.longest:
-                what = f"{self._target.name} holds at most {limit.longest} bytes in `{name}`"
-                self._wrong(what, f"shorten it: it has {len(text.encode())}")
-
-    def _shown(self, name: str, found: str) -> str:
-        # Not even one character of a secret is shown.
-        return "a character" if name in ("ha1", "password", "turn", "ice_servers") else found
-
     def _check_addresses(self, transport: Transport) -> None:
         for role, text in wrong_addresses(self._account, transport):
             self._wrong(f"the {role} is no address: {text[:40]!r}", "correct it, or set it in `account:`")
@@ -282,15 +279,6 @@ class _Fitting:
         return Place(f"agent {self._account.agent}, {self._target.name}")
 
 
-def _texts(value: object) -> Iterable[str]:
-    match value:
-        case Secret():
-            yield value.reveal()
-        case str():
-            yield value
-        case Mapping():
-            for item in value.values():
-                yield from _texts(item)
-        case list() | tuple():
-            for item in value:
-                yield from _texts(item)
+def _or_use(alternatives: Iterable[str]) -> str:
+    others = " or ".join(islice(alternatives, 3))
+    return f", or use {others}" if others else ""

@@ -13,6 +13,7 @@ from provisioner.core.layout import Home, Layout, layout
 from provisioner.core.peer import peer_from_row
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reason import Wanted
+from provisioner.core.relay_way import RelayWay
 from provisioner.core.render import Rendered, render
 from provisioner.core.secret import Secret
 from provisioner.core.settings import TargetChoice
@@ -24,7 +25,8 @@ class Job:
     """What one agent's files are made from.
 
     ``row`` is the login's answer as JSON text. ``catalog`` are all targets, to suggest others from; ``broken`` says of
-    those that cannot be used why not. ``root`` is the folder that absolute paths hang under.
+    those that cannot be used why not. ``root`` is the folder that absolute paths hang under. ``relay`` is where the
+    account's relay listens; without one, phones that need it are refused.
     """
 
     wanted: Wanted
@@ -34,6 +36,7 @@ class Job:
     catalog: Mapping[str, Target] = field(default_factory=dict, repr=False)
     broken: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict, repr=False)
     root: str = "/"
+    relay: RelayWay | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class PreparedTarget:
     files: tuple[Rendered, ...]
     problems: tuple[Problem, ...]
     transport: Transport | None = None
+    relay: RelayWay | None = None
 
     @property
     def ready(self) -> bool:
@@ -82,9 +86,11 @@ def _prepare_target(job: Job, account: Account, choice: TargetChoice) -> Prepare
     place = None
     try:
         place = layout(job.wanted.agent, choice, target, home=job.home, root=job.root)
-        chosen = Choice(place.absolute, choice.options, job.wanted.platform.ca_file or "")
-        fitted = fit(account, target, chosen, _alternatives(account, job.catalog))
-        return PreparedTarget(choice, place, render(target, fitted), fitted.remarks, fitted.transport)
+        off = not job.wanted.agent.relay.use
+        chosen = Choice(place.absolute, choice.options, job.wanted.platform.ca_file or "", job.relay, off)
+        fitted = fit(account, target, chosen, _alternatives(job, account))
+        files = render(target, fitted)
+        return PreparedTarget(choice, place, files, fitted.remarks, fitted.transport, fitted.relay)
     except ProvisionerError as error:
         return PreparedTarget(choice, place, (), error.problems)
 
@@ -97,7 +103,8 @@ def unusable(job: Job, choice: TargetChoice) -> tuple[Problem, ...]:
     return (Problem(place, f"there is no target `{choice.target}`", "`provisioner targets` lists them"),)
 
 
-def _alternatives(account: Account, catalog: Mapping[str, Target]) -> Iterator[str]:
+def _alternatives(job: Job, account: Account) -> Iterator[str]:
     # What hands out every credential is for people's own loaders: no phone to be sent to.
-    phones = (one for one in sorted(catalog.items()) if not one[1].every_credential)
-    return (name for name, target in phones if can_serve(account, target))
+    phones = (one for one in sorted(job.catalog.items()) if not one[1].every_credential)
+    relay = job.relay if job.wanted.agent.relay.use else None
+    return (name for name, target in phones if can_serve(account, target, relay))

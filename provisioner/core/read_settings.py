@@ -10,6 +10,7 @@ from provisioner.core.account import DtmfMode, MediaEncryption, Transport
 from provisioner.core.credential import FromCommand, FromCredential, FromEnv, FromFile, Inline, PasswordSource
 from provisioner.core.document import Document
 from provisioner.core.problem import Place, Problem
+from provisioner.core.relay_way import RelayMode, RelayPolicy
 from provisioner.core.rules import broken_rules
 from provisioner.core.schema import SETTINGS, keys
 from provisioner.core.secret import Secret
@@ -36,7 +37,7 @@ def agents_of(
     """The agents of one file, or all that is wrong with that file; ``main`` says that it is provisioner.yaml.
 
     ``shared`` are the ``defaults`` of provisioner.yaml; the file's own ``defaults`` go over them, an agent's own
-    values over both. Mappings (``account``) are merged key by key, everything else is replaced as a whole.
+    values over both. Mappings (``account``, ``relay``) are merged key by key, everything else is replaced as a whole.
     """
     problems = (*CHECKER.mistakes(document), *broken_rules(document, main=main))
     if problems or not isinstance(document.value, dict):
@@ -132,6 +133,8 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     values = {**below, **above}
     if isinstance(below.get("account"), dict) and "account" in above:
         values["account"] = {**below["account"], **(above["account"] or {})}
+    if isinstance(below.get("relay"), dict) and isinstance(above.get("relay"), dict):
+        values["relay"] = {**below["relay"], **above["relay"]}
     return values
 
 
@@ -147,7 +150,15 @@ def _agent(values: Mapping[str, Any], place: Place) -> AgentSettings:
         targets=tuple(TargetChoice(item) if isinstance(item, str) else _choice(item) for item in chosen),
         overrides=_overrides(values.get("account") or {}),
         place=place,
+        relay=_relay(values.get("relay")),
     )
+
+
+def _relay(value: object) -> RelayPolicy:
+    """The word ``auto`` or ``off``, or a mapping, which says how and thereby that."""
+    if not isinstance(value, dict):
+        return RelayPolicy(use=value != "off")
+    return RelayPolicy(mode=RelayMode(value.get("mode", RelayMode.ANSWER)), port=value.get("port"))
 
 
 def _choice(item: Mapping[str, Any]) -> TargetChoice:

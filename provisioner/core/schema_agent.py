@@ -58,6 +58,36 @@ ACCOUNT = section(
     },
 )
 
+RELAY = {
+    "description": "A phone that cannot speak SIP over WebSocket reaches an account that allows only wss through a "
+    "relay in this program, at 127.0.0.1. `auto`: where it is needed; `off`: never, and such a phone is refused. A "
+    "mapping says how.",
+    "default": "auto",
+    "x-sample": {"mode": "pass", "port": 25060},
+    "oneOf": [
+        choice("`auto` or `off`.", ["auto", "off"]),
+        mapping(
+            "How.",
+            {
+                "mode": choice(
+                    "`answer`: the relay answers the server's challenge, and the phone's file holds no secret; "
+                    "`pass`: the phone answers with its own.",
+                    ["answer", "pass"],
+                    default="answer",
+                ),
+                "port": number(
+                    "Port at 127.0.0.1, another for each agent of a workstation. Default: one is chosen the first "
+                    "time and kept.",
+                    1024,
+                    65535,
+                    sample=25060,
+                ),
+            },
+            minProperties=1,
+        ),
+    ],
+}
+
 AGENT_PROPERTIES = {
     "login": text("The agent's user name at the platform.", effect="log-in", sample="vcisneros"),
     "password": {"$ref": "#/definitions/password", "x-effect": "log-in"},
@@ -78,6 +108,7 @@ AGENT_PROPERTIES = {
         sample=["jssip"],
     ),
     "account": {"$ref": "#/definitions/account"},
+    "relay": RELAY,
 }
 
 TARGET = mapping(

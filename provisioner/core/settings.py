@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from provisioner.core.account import DtmfMode, MediaEncryption, Transport
 from provisioner.core.credential import PasswordSource
 from provisioner.core.problem import Place
+from provisioner.core.relay_way import RelayPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ class AgentSettings:
     targets: tuple[TargetChoice, ...]
     overrides: Overrides
     place: Place = field(compare=False)
+    relay: RelayPolicy = field(default_factory=RelayPolicy)
 
     def serves(self, workstation: str) -> bool:
         """Does this agent work on the machine with this host name (with or without its domain)?"""

@@ -25,8 +25,12 @@ VALUES = (
     "agent", "name", "user", "domain", "display_name", "display_quoted", "aor", "name_addr", "auth_user", "expires",
     "language", "realm", "ha1", "password", "transport", "server", "port", "elsewhere", "registrar", "websocket_url",
     "websocket_host", "websocket_port", "websocket_path", "outbound_proxy", "outbound_proxy_uri", "stun", "turn",
-    "ice_servers", "codecs", "codecs_off", "dtmf", "media_encryption", "options", "folder", "ca_file",
+    "ice_servers", "codecs", "codecs_off", "dtmf", "media_encryption", "options", "folder", "ca_file", "relayed",
 )  # fmt: skip
+
+# What an account on WebSocket alone asks of a phone that goes there through the relay, DTLS (`media_encryption`) aside:
+# to send every request to one place, and for its calls ICE, RTCP on the port of RTP, and STUN behind NAT.
+RELAY_ABILITIES = ("route", "ice", "rtcp-mux", "stun")
 
 _WORD = {"oneOf": [{"type": ["string", "integer"]},
                    {"type": "object", "additionalProperties": {"type": ["string", "integer"]}}]}  # fmt: skip
@@ -58,6 +62,8 @@ MANIFEST: Schema = {
         "credential": {"type": "array", "minItems": 1, "items": {"enum": ["ha1", "password"], "type": "string"},
                        "description": "What the phone takes, best first."},
         "every_credential": {"type": "boolean", "description": "The phone is told all that is known."},
+        "relay": {"type": "array", "uniqueItems": True, "items": {"enum": list(RELAY_ABILITIES), "type": "string"},
+                  "description": "What the phone can do of what the way through the relay needs."},
         "transports": _words([str(word) for word in Transport]),
         "dtmf": _words([str(word) for word in DtmfMode]),
         "media_encryption": _words([str(word) for word in MediaEncryption]),
@@ -137,7 +143,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One kind of softphone and everything that it can do."""
+    """One kind of softphone and everything that it can do. ``relay`` are words of ``RELAY_ABILITIES``."""
 
     name: str
     title: str
@@ -153,6 +159,7 @@ class Target:
     files: tuple[FileSpec, ...]
     tried_with: tuple[str, ...] = ()
     every_credential: bool = False
+    relay: frozenset[str] = frozenset()
 
 
 def target_from(name: str, manifest: Document, sources: Mapping[str, str]) -> Target:
@@ -187,6 +194,7 @@ def target_from(name: str, manifest: Document, sources: Mapping[str, str]) -> Ta
         files=tuple(_file(spec, sources) for spec in value["files"]),
         tried_with=tuple(value.get("tried_with", ())),
         every_credential=value.get("every_credential", False),
+        relay=frozenset(value.get("relay", ())),
     )
 
 

@@ -175,7 +175,10 @@ def _missing(mistake: _Mistake) -> Iterator[Problem]:
 
 
 def _none_of(document: Document, mistake: _Mistake, context: Iterable[Any]) -> Iterable[Problem]:
-    inner = [error for error in context if error.validator != "type" or error.path]
+    found = list(context)
+    # A form of another kind (a word where a mapping stands) has nothing to say of what stands here.
+    other_kinds = {error.schema_path[0] for error in found if error.validator == "type" and not error.path}
+    inner = [error for error in found if error.schema_path[0] not in other_kinds]
     if inner:
         return [problem for error in inner for problem in _explain(document, error)]
     kinds = _kinds(kind for branch in mistake.asked for kind in _types(branch))

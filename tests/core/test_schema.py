@@ -34,7 +34,7 @@ OTHER = {
     "watch.settle": "1s", "login.at_once": 9, "platform.discover_realm": True,
     "login.log_off_on_stop": True, "login.log_off_on_removal": False, "removal.brake": False,
     "agents[].account.expires": 700, "agents[].targets[].options": {"a": "b"}, "agents[].targets[].target": "desk",
-    "login.longest_retry": "20m", "login.refresh_every": "1h",
+    "login.longest_retry": "20m", "login.refresh_every": "1h", "agents[].relay.mode": "pass",
 }  # fmt: skip
 
 

@@ -1,0 +1,76 @@
+"""Which phones go through the relay."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from provisioner.core.account import MediaEncryption, Transport
+from provisioner.core.relay_way import RelayMode, RelayWay, call_lacks, needs_relay, relay_transport
+from provisioner.core.target import RELAY_ABILITIES, Target
+from tests.targets.stage import account, catalog, row, target
+
+
+def phone(*words: str, **changes: object) -> Target:
+    """Linphone with these abilities behind a relay."""
+    return replace(target("linphone"), relay=frozenset(words), **changes)  # type: ignore[arg-type]
+
+
+ROUTED = phone("route")
+UDP_ONLY = phone("route", transports={Transport.UDP: "udp"})
+TLS_ONLY = phone("route", transports={Transport.TLS: "tls"})
+
+
+@pytest.mark.parametrize(
+    ("allowed", "one", "way"),
+    [
+        ("wss", ROUTED, Transport.TCP),
+        ("ws,wss", ROUTED, Transport.TCP),
+        ("wss", UDP_ONLY, Transport.UDP),
+        ("wss", TLS_ONLY, None),
+        ("wss", phone(), None),
+        ("wss", phone("ice", "rtcp-mux", "stun"), None),
+        # The relay signs nothing on a line that it cannot verify.
+        ("ws", ROUTED, None),
+        # Where the phone can go by itself, it does.
+        ("wss,udp", ROUTED, None),
+        ("wss,tls", ROUTED, None),
+        ("wss,tls", UDP_ONLY, Transport.UDP),
+        ("udp", ROUTED, None),
+        ("wss", target("jssip"), None),
+        ("wss", target("json"), None),
+    ],
+)
+def test_a_phone_goes_through_the_relay_where_it_cannot_go_by_itself(allowed, one, way):
+    assert relay_transport(account(row(allowed)), one) is way
+
+
+def test_a_relay_is_needed_as_soon_as_one_phone_goes_through_it():
+    one = account(row())
+    assert needs_relay(one, [target("jssip"), ROUTED])
+    assert not needs_relay(one, [target("jssip"), target("sipjs")])
+    assert not needs_relay(one, [])
+
+
+@pytest.mark.parametrize(
+    ("one", "lacks"),
+    [
+        (phone(*RELAY_ABILITIES), ()),
+        (phone("route", "ice", "rtcp-mux"), ()),
+        (phone("route", "rtcp-mux"), ("ICE",)),
+        (phone("route", "ice"), ("rtcp-mux",)),
+        (phone("route", media_encryption={MediaEncryption.SDES: "x"}), ("DTLS-SRTP", "ICE", "rtcp-mux")),
+    ],
+)
+def test_what_a_call_needs_and_the_phone_does_not_have_is_named(one, lacks):
+    assert call_lacks(one) == lacks
+
+
+def test_the_words_of_the_manifests_are_known():
+    assert all(one.relay <= set(RELAY_ABILITIES) for one in catalog().targets.values())
+
+
+def test_an_address_is_host_and_port():
+    way = RelayWay(25060)
+    assert (way.address, way.mode) == ("127.0.0.1:25060", RelayMode.ANSWER)
