@@ -12,9 +12,10 @@ from pathlib import Path
 from provisioner.cli.common import DONE, REFUSED, add_places, complain, places
 from provisioner.core.problem import Place, Problem
 from provisioner.core.sample import EXAMPLE, texts
+from provisioner.edge.privacy import is_own_group
 
 _FOLDER_MODE, _AGENTS_MODE = 0o755, 0o700
-_MODE, _SECRET_MODE = 0o644, 0o600
+_MODE, _SECRET_MODE, _SERVICE_MODE = 0o644, 0o600, 0o640
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,9 +44,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _write(path: Path, text: str, *, secret: bool) -> None:
-    """Passwords come into a ``secret`` file: nobody but its owner ever gets to see it or its folder."""
+    """Passwords come into a ``secret`` file: nobody but its owner ever gets to see it or its folder, except the
+    service where the folder gives the file its group."""
     path.parent.mkdir(mode=_AGENTS_MODE if secret else _FOLDER_MODE, parents=True, exist_ok=True)
     mode = _SECRET_MODE if secret else _MODE
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - opened already, with its mode
+        if secret and is_own_group(os.fstat(descriptor).st_gid):
+            os.fchmod(descriptor, _SERVICE_MODE)
         file.write(text)

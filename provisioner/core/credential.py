@@ -16,7 +16,7 @@ class Inline:
 
 @dataclass(frozen=True, slots=True)
 class FromFile:
-    """In a file that only its owner can read."""
+    """In a file that nobody but the service can read."""
 
     path: str
 
@@ -44,3 +44,8 @@ class FromCommand:
 
 
 PasswordSource = Inline | FromFile | FromEnv | FromCredential | FromCommand
+
+
+def closing(path: str) -> str:
+    """What an administrator does to a file with secrets that others can read."""
+    return f"chmod 600 {path}, or 640 if its group is softphone-provisioner, which has no members"

@@ -38,7 +38,7 @@ class Document:
     """One YAML file that was read.
 
     ``value`` holds plain dicts, lists and scalars, ``problems`` what is wrong with the text itself. ``private`` says
-    that nobody but its owner may read the file.
+    that nobody but the service may read the file.
     """
 
     name: str

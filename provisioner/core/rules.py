@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from provisioner.core.account import Transport
+from provisioner.core.credential import closing
 from provisioner.core.document import Document, Path
 from provisioner.core.excerpt import quoted
 from provisioner.core.problem import Place, Problem
@@ -134,7 +135,7 @@ def _password(document: Document, path: Path, mapping: Mapping[str, Any]) -> Ite
     value = mapping.get("password")
     place = (*path, "password")
     if isinstance(value, str) and value and not document.private:
-        fix = f"chmod 600 {document.name}, or keep the password elsewhere: `password: {{file: /…}}`"
+        fix = f"{closing(document.name)}; or keep the password elsewhere: `password: {{file: /…}}`"
         yield Problem(document.place(place), "a password stands here and others can read this file", fix)
     if not isinstance(value, dict) or not value:
         return

@@ -31,8 +31,8 @@ softphone-provisioner: agents. Every file agents.d/*.yaml is read, in the order 
 for example one for each team. The same files can be on every workstation: each serves its own agents only.
 """
 _MORE_AGENTS = """\
-Most agents need one line. A password that stands here is accepted only while this file can be read by its owner alone
-(chmod 600); one that is kept elsewhere is safer:
+Most agents need one line. A password that stands here is accepted only while this file can be read by its owner and
+the service alone (chmod 600, or 640 with the group softphone-provisioner); one that is kept elsewhere is safer:
 """
 _EDITED = "After an edit, `provisioner check` tells every mistake. The running service takes the edit over by itself."
 

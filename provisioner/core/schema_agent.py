@@ -142,13 +142,13 @@ PASSWORD = {
             "type": ["string", "number"],
             "minLength": 1,
             "pattern": ONE_LINE,
-            "description": "The password itself. The file must be readable by its owner only.",
+            "description": "The password itself. The file must be readable by its owner and the service only.",
         },
         mapping(
             "Where the password is.",
             {
                 "file": text(
-                    "File that holds it, readable by its owner only.",
+                    "File that holds it, readable by its owner and the service only.",
                     pattern=ABSOLUTE,
                     sample="/etc/softphone-provisioner/secrets/vcisneros",
                 ),

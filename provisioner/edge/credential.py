@@ -7,10 +7,19 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from provisioner.core.credential import FromCommand, FromCredential, FromEnv, FromFile, Inline, PasswordSource
+from provisioner.core.credential import (
+    FromCommand,
+    FromCredential,
+    FromEnv,
+    FromFile,
+    Inline,
+    PasswordSource,
+    closing,
+)
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.secret import Secret
 from provisioner.edge.command import TooLateError, TooMuchError, print_of, why
+from provisioner.edge.privacy import is_private
 
 LARGEST = 64 * 1024
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
@@ -69,8 +78,8 @@ def _from_file(path: Path, place: Place, *, private: bool) -> Secret:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
                 raise _wrong(place, f"{path} is not a file with a password", "name a file that holds nothing else")
-            if private and status.st_mode & 0o077:
-                raise _wrong(place, f"others can read the password's file {path}", f"chmod 600 {path}")
+            if private and not is_private(status):
+                raise _wrong(place, f"others can read the password's file {path}", closing(str(path)))
             return _text(os.read(descriptor, LARGEST), place, str(path))
         finally:
             os.close(descriptor)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from provisioner.core.document import Document, read_document
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.schema import SETTINGS
+from provisioner.edge.privacy import is_private
 from provisioner.edge.signature import Signature, is_settled, signature
 
 LARGEST = 64 * 1024 * 1024
@@ -48,15 +49,15 @@ def reread(path: str, known: SettingsFile | None, now: Callable[[], float]) -> S
             raise ProvisionerError(Problem(Place(path), "this is not a file of settings", "move it away"))
         raw = file.read(LARGEST + 1)
     fresh = (signature(status), is_settled(status, looked_at))
-    if known and known.raw == raw and known.document.private == _is_private(status):
+    if known and known.raw == raw and known.document.private == is_private(status):
         if known.settled == fresh[1] and known.signature == fresh[0]:
             return known
         return replace(known, signature=fresh[0], settled=fresh[1])
-    return SettingsFile(*fresh, raw, parse(path, raw, private=_is_private(status)))
+    return SettingsFile(*fresh, raw, parse(path, raw, private=is_private(status)))
 
 
 def parse(path: str, raw: bytes, *, private: bool) -> Document:
-    """The bytes of a file as a document; ``private`` says that nobody but its owner may read it."""
+    """The bytes of a file as a document; ``private`` says that nobody but the service may read it."""
     for mark, name in _MARKS:
         if raw.startswith(mark):
             problem = Problem(Place(path, 1, 1), f"this file is saved as {name}", "save it as UTF-8")
@@ -79,12 +80,8 @@ def unreadable(path: str, error: OSError) -> Problem:
         return Problem(Place(path), "this is a folder, not a file of settings", "move it away")
     if isinstance(error, NotADirectoryError):
         return Problem(Place(path), "this is not a folder", "make it one")
-    fix = "check its owner and mode" if isinstance(error, PermissionError) else ""
+    fix = "check its owner, group and mode" if isinstance(error, PermissionError) else ""
     return Problem(Place(path), f"this cannot be read: {error.strerror}", fix)
-
-
-def _is_private(status: os.stat_result) -> bool:
-    return not status.st_mode & 0o077
 
 
 def _nonblocking(path: str, flags: int) -> int:
