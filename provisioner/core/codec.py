@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 # Asterisk 13: main/format_cache.c (names), main/rtp_engine.c ast_rtp_engine_init (SDP names and rates).
 NAMES = {
@@ -24,6 +25,7 @@ DEFAULT = ("ulaw", "alaw", "gsm", "h263")
 _ALIASES = {"g729a": "g729", "pcma": "alaw", "pcmu": "ulaw", "slin8": "slin"}
 
 
+@lru_cache(maxsize=64)  # a thousand agents have a handful of lists
 def evaluate(disallow: str, allow: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The canonical codecs in order of preference, and the words that name no codec.
 

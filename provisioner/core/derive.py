@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from provisioner.core.account import Account, Credential, DtmfMode, Proof, Transport, Turn
 from provisioner.core.codec import audio, evaluate
@@ -32,6 +33,7 @@ def dtmf_mode(word: str) -> DtmfMode | None:
     return _DTMF.get(word.strip().lower())
 
 
+@lru_cache(maxsize=64)
 def transport_list(text: str) -> tuple[tuple[Transport, ...], tuple[str, ...]]:
     """The transports of a peer in order, and the words that are none. An empty list is Asterisk's default, udp.
 

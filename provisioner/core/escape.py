@@ -19,7 +19,7 @@ Escape = Callable[[object], str]
 NOWHERE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 _XML = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
-_AS_JSON = json.JSONEncoder(allow_nan=False).encode
+_AS_JSON = json.JSONEncoder().encode
 _SCRIPT = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
@@ -87,18 +87,23 @@ xml = mapped(_XML)
 
 def jsonic(value: object) -> str:
     """A JSON value that is also safe inside a script of a page: pure ASCII, no ``<``, ``>``, ``&``."""
-    return _AS_JSON(_plain_values(value)).translate(_SCRIPT)
-
-
-def _plain_values(value: object) -> object:
     match value:
-        case bool() | int() if not isinstance(value, str):
-            return value
-        case Mapping():
-            return {plain(key): _plain_values(item) for key, item in value.items()}
+        case str() | Secret():
+            return _json_string(value)
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
         case list() | tuple():
-            return [_plain_values(item) for item in value]
-    return plain(value)
+            return f"[{', '.join(map(jsonic, value))}]"
+        case Mapping():
+            members = (f"{_json_string(key)}: {jsonic(item)}" for key, item in value.items())
+            return f"{{{', '.join(members)}}}"
+    return _json_string(value)
+
+
+def _json_string(value: object) -> str:
+    return _AS_JSON(plain(value)).translate(_SCRIPT)
 
 
 def quoted_token(value: object) -> str:

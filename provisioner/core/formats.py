@@ -132,9 +132,12 @@ def _elements(element: ElementTree.Element, path: str) -> Iterator[tuple[str, st
 def json_text(text: str) -> Leaves:
     """JSON without doubled keys."""
     try:
-        return list(_values(json.loads(text, object_pairs_hook=_once), ""))
+        value = json.loads(text, object_pairs_hook=_once)
     except ValueError as error:
         raise _unreadable(getattr(error, "lineno", 1), "this is not JSON") from None
+    leaves: Leaves = []
+    _note(value, "", leaves)
+    return leaves
 
 
 _ASSIGNMENT = re.compile(r"^(?:(?:var|const|let) |window\.)[\w.]+ = (?=[{\[\"])", re.MULTILINE)
@@ -151,7 +154,7 @@ def script(text: str) -> Leaves:
             value, end = json.JSONDecoder(object_pairs_hook=_once).raw_decode(text, match.end())
         except ValueError:
             raise _unreadable(text.count("\n", 0, match.start()) + 1, "what is assigned here is not JSON") from None
-        leaves += _values(value, match.group().strip("= "))
+        _note(value, match.group().strip("= "), leaves)
         code += text[start : match.end()]
         start = end
     return [*leaves, ("code", code + text[start:])]
@@ -164,20 +167,25 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _values(value: object, path: str) -> Iterator[tuple[str, str]]:
+def _note(value: object, path: str, leaves: Leaves) -> None:
+    """Add the leaves of a JSON ``value`` that stands at ``path``."""
     match value:
-        case dict():
-            yield path, "{}"
-            for key, item in value.items():
-                yield from _values(item, f"{path}.{key}")
-        case list():
-            yield path, f"[{len(value)}]"
-            for number, item in enumerate(value):
-                yield from _values(item, f"{path}[{number}]")
         case str():
-            yield path, value
+            leaves.append((path, value))
+        case dict():
+            leaves.append((path, "{}"))
+            for key, item in value.items():
+                _note(item, f"{path}.{key}", leaves)
+        case list():
+            leaves.append((path, f"[{len(value)}]"))
+            for number, item in enumerate(value):
+                _note(item, f"{path}[{number}]", leaves)
+        case bool():
+            leaves.append((path, "true" if value else "false"))
+        case int():
+            leaves.append((path, str(value)))
         case _:
-            yield path, json.dumps(value)
+            leaves.append((path, json.dumps(value)))
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

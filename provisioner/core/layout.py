@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from provisioner.core.escape import forbidden
@@ -29,7 +30,7 @@ class Layout:
     @property
     def absolute(self) -> str:
         """The folder as the phone sees it."""
-        return str(PurePosixPath(self.base) / self.folder)
+        return f"{self.base.rstrip('/')}/{self.folder}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,9 @@ def layout(agent: AgentSettings, choice: TargetChoice, target: Target, *, home: 
 
     Raises ProvisionerError when the path has parts that lead elsewhere.
     """
-    folders = tuple(PurePosixPath(folder) for folder in target.folders)
+    folders = tuple(_path(folder) for folder in target.folders)
     if choice.path is None:
-        return Layout(home.folder, PurePosixPath(target.folder), folders)
+        return Layout(home.folder, _path(target.folder), folders)
     path = _filled(agent, choice, home)
     if path.startswith("~/"):
         return Layout(home.folder, _relative(agent, path[2:]), folders)
@@ -55,6 +56,9 @@ def layout(agent: AgentSettings, choice: TargetChoice, target: Target, *, home: 
     if inside.is_relative_to(home.folder):
         return Layout(home.folder, _relative(agent, str(inside.relative_to(home.folder))), folders)
     return Layout(root, _relative(agent, path.lstrip("/")), ())
+
+
+_path = lru_cache(maxsize=256)(PurePosixPath)  # a target's folders are the same for every agent
 
 
 def _filled(agent: AgentSettings, choice: TargetChoice, home: Home) -> str:

@@ -37,13 +37,14 @@ def _of(target: Target, name: str, value: object) -> Iterator[tuple[str, str]]:
 
 def _texts(value: object) -> Iterable[str]:
     match value:
-        case Secret():
-            yield value.reveal()
         case str():
-            yield value
-        case Mapping():
-            for item in value.values():
-                yield from _texts(item)
+            return (value,)
+        case int():
+            return ()
+        case Secret():
+            return (value.reveal(),)
         case list() | tuple():
-            for item in value:
-                yield from _texts(item)
+            return [text for item in value for text in _texts(item)]
+        case Mapping():
+            return [text for item in value.values() for text in _texts(item)]
+    return ()

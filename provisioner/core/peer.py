@@ -16,6 +16,7 @@ _TEXTS = (
     "host", "type", "accountcode", "callerid", "dtmfmode", "disallow", "allow", "transport", "encryption",
     "defaultuser", "fullname", "language", "context", "mailbox", "outboundproxy", "port", "nat", "qualify",
 )  # fmt: skip
+_OURS = frozenset((*_TEXTS, *_SECRETS, "name"))
 _HA1 = re.compile("[0-9a-fA-F]{32}")
 _IN_HEADER = re.compile("[!-~]+")
 _TOKEN = re.compile(r".+:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.DOTALL)
@@ -65,7 +66,7 @@ def peer_from_row(row: Mapping[str, object]) -> Peer:
         raise ProvisionerError(Problem(Place("the platform's answer"), "it names no SIP user", fix))
     hashed, secret = texts.get("md5secret", "").strip(), texts.get("secret", "")
     known = {key: texts[key].strip() for key in _TEXTS if key in texts}
-    extra = {key: value for key, value in texts.items() if key not in (*_TEXTS, *_SECRETS, "name")}
+    extra = {key: value for key, value in texts.items() if key not in _OURS}
     return Peer(
         name=name,
         md5secret=Secret(hashed.lower() if _HA1.fullmatch(hashed) else ""),

@@ -27,7 +27,8 @@ from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.secret import Secret
 from provisioner.core.target import VALUES, FileSpec, Target
 
-_TOKEN = re.compile("(Q[0-9]{3}xQ)")
+_MARK = "xQ"
+_TOKEN = re.compile(f"Q[0-9]{{3}}{_MARK}")
 # A value inside these would be escaped twice, or would come from somewhere else.
 _REFUSED = {
     nodes.Macro: "macro", nodes.CallBlock: "call", nodes.FilterBlock: "filter", nodes.AssignBlock: "set … endset",
@@ -83,17 +84,33 @@ class _Filling:
     originals: Mapping[str, str | Secret]
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What the file reads like with the stand-ins, and which of its leaves (by number) hold any."""
+
+    leaves: Leaves
+    filled: tuple[int, ...]
+
+
 def _render_file(where: str, spec: FileSpec, filling: _Filling) -> Rendered:
     text = _fill(where, spec, filling.names)
     originals = filling.originals
     shape = _shape(where, spec, filling.stand_ins)
     leaves = _read(where, spec, text)
-    _compare(where, leaves, shape, {token: _written(spec, value) for token, value in originals.items()})
+    _compare(where, leaves, shape, _written(spec, originals))
     _check_lines(where, spec, text)
+    file = DesiredFile(_path(spec.name), text.encode(), spec.mode, spec.once)
+    return Rendered(file, leaves, _hidden(shape, originals))
+
+
+def _hidden(shape: _Shape, originals: Mapping[str, str | Secret]) -> frozenset[str]:
+    """The names of the leaves that hold a secret."""
     secrets = [token for token, value in originals.items() if isinstance(value, Secret)]
-    hidden = frozenset(name for name, value in shape if any(token in value for token in secrets))
-    file = DesiredFile(PurePosixPath(spec.name), text.encode(), spec.mode, spec.once)
-    return Rendered(file, leaves, hidden)
+    filled = [shape.leaves[number] for number in shape.filled]
+    return frozenset(name for name, value in filled if any(token in value for token in secrets))
+
+
+_path = lru_cache(maxsize=256)(PurePosixPath)
 
 
 @lru_cache(maxsize=256)
@@ -158,33 +175,43 @@ def _escape(spec: FileSpec) -> escape.Escape:
 
 
 @lru_cache(maxsize=512)
-def _shape(where: str, spec: FileSpec, stand_ins: str) -> Leaves:
-    return _read(where, spec, _fill(where, spec, json.loads(stand_ins)))
+def _shape(where: str, spec: FileSpec, stand_ins: str) -> _Shape:
+    leaves = _read(where, spec, _fill(where, spec, json.loads(stand_ins)))
+    filled = (number for number, (name, value) in enumerate(leaves) if _MARK in name or _MARK in value)
+    return _Shape(leaves, tuple(filled))
 
 
 def _stand_ins(value: Any, originals: dict[str, str | Secret], words: frozenset[str], name: str = "") -> Any:
     """``value`` with a token for each free text (all but ``words``); ``originals`` gets token → text."""
+    if name in words:
+        return value
     match value:
-        case _ if name in words:
+        case Secret() | str():
+            return _stand_in(value, originals)
+        case int():
             return value
-        case Mapping():
-            return {
-                key: _stand_ins(item, originals, words, f"{name}.{key}" if name else key) for key, item in value.items()
-            }
         case list() | tuple():
             return [_stand_ins(item, originals, words, name) for item in value]
-        case Secret() | str() if value:
-            token = f"Q{len(originals):03d}xQ"
-            originals[token] = value
-            return token
-        case Secret():
-            return ""
+        case Mapping():
+            below = f"{name}." if name else ""
+            return {key: _stand_ins(item, originals, words, f"{below}{key}") for key, item in value.items()}
     return value
 
 
-def _written(spec: FileSpec, value: str | Secret) -> str:
-    text = value.reveal() if isinstance(value, Secret) else value
-    return escape.mapped(dict(spec.characters))(text) if spec.characters else text
+def _stand_in(value: str | Secret, originals: dict[str, str | Secret]) -> str:
+    if not value:
+        return ""
+    token = f"Q{len(originals):03d}{_MARK}"
+    originals[token] = value
+    return token
+
+
+def _written(spec: FileSpec, originals: Mapping[str, str | Secret]) -> dict[str, str]:
+    texts = {token: value.reveal() if isinstance(value, Secret) else value for token, value in originals.items()}
+    if not spec.characters:
+        return texts
+    escaped = escape.mapped(dict(spec.characters))
+    return {token: escaped(text) for token, text in texts.items()}
 
 
 def _read(where: str, spec: FileSpec, text: str) -> Leaves:
@@ -194,20 +221,23 @@ def _read(where: str, spec: FileSpec, text: str) -> Leaves:
         raise _renamed(where, error) from None
 
 
-def _compare(where: str, leaves: Leaves, shape: Leaves, originals: Mapping[str, str]) -> None:
+def _compare(where: str, leaves: Leaves, shape: _Shape, originals: Mapping[str, str]) -> None:
     fix = "remove unusual characters from the names of this agent"
-    if len(leaves) != len(shape):
+    meant = list(shape.leaves)
+    if len(leaves) != len(meant):
         raise _wrong(where, "a value would add or remove a line or an element of the file", fix)
-    for (name, value), (name_shape, value_shape) in zip(leaves, shape, strict=True):
-        if name != _filled_in(name_shape, originals) or value != _filled_in(value_shape, originals):
-            raise _wrong(where, f"the phone would not read `{name_shape}` as it was meant", fix)
+    for number in shape.filled:
+        name, value = meant[number]
+        meant[number] = _filled_in(name, originals), _filled_in(value, originals)
+    if leaves != meant:
+        name = next(shape.leaves[number][0] for number, leaf in enumerate(leaves) if leaf != meant[number])
+        raise _wrong(where, f"the phone would not read `{name}` as it was meant", fix)
 
 
 def _filled_in(text: str, originals: Mapping[str, str]) -> str:
-    if "xQ" not in text:
+    if _MARK not in text:
         return text
-    pieces = _TOKEN.split(text)
-    return "".join(originals.get(piece, piece) for piece in pieces)
+    return _TOKEN.sub(lambda found: originals.get(found[0], found[0]), text)
 
 
 def _check_lines(where: str, spec: FileSpec, text: str) -> None:

@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from provisioner.core.plan import Chmod, Create, DesiredFile, Keep, Kind, ObservedFile, Step, Update, plan
@@ -31,12 +32,12 @@ def observe(base: int, paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, Ob
     Raises DiskError where a folder on the way is a link or no folder.
     """
     found: dict[PurePosixPath, ObservedFile] = {}
-    for parent, names in _by_folder(paths).items():
+    for parent, those in _by_folder(paths).items():
         try:
             with open_folder(base, parent) as folder:
-                found.update({parent / name: _observe(folder, parent / name) for name in names})
+                found.update({path: _observe(folder, path) for path in those})
         except AbsentError:
-            found.update({parent / name: ObservedFile(parent / name, Kind.ABSENT) for name in names})
+            found.update({path: ObservedFile(path, Kind.ABSENT) for path in those})
     return found
 
 
@@ -112,12 +113,12 @@ def remove(base: int, paths: Iterable[PurePosixPath]) -> None:
     A folder in a file's place is somebody else's and stays. Folders that are empty afterwards and were made by us
     stay too: the phone may keep its own things there.
     """
-    for parent, names in _by_folder(paths).items():
+    for parent, those in _by_folder(paths).items():
         with suppress(AbsentError), open_folder(base, parent) as folder:
-            for name in names:
-                with reported(parent / name), suppress(FileNotFoundError, IsADirectoryError):
-                    os.unlink(name, dir_fd=folder)
-                _discard(folder, parent / name)
+            for path in those:
+                with reported(path), suppress(FileNotFoundError, IsADirectoryError):
+                    os.unlink(path.name, dir_fd=folder)
+                _discard(folder, path)
             with reported(parent):
                 os.fsync(folder)
 
@@ -125,23 +126,24 @@ def remove(base: int, paths: Iterable[PurePosixPath]) -> None:
 def signatures(base: int, paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, Signature | None]:
     """Of each file what changes whenever anybody writes, replaces or loosens it; None where there is none."""
     found: dict[PurePosixPath, Signature | None] = {}
-    for parent, names in _by_folder(paths).items():
-        found.update({parent / name: None for name in names})
+    for parent, those in _by_folder(paths).items():
+        found.update(dict.fromkeys(those))
         with suppress(AbsentError), open_folder(base, parent) as folder:
-            found.update({parent / name: _signature(folder, name) for name in names})
+            found.update({path: _signature(folder, path.name) for path in those})
     return found
 
 
+@lru_cache(maxsize=256)
 def staged_name(name: str) -> str:
     """The name beside a file's place; always the same, so that a crash leaves nothing that the next run cannot find."""
     short = name if len(name.encode(errors="replace")) <= 200 else hashlib.sha256(os.fsencode(name)).hexdigest()
     return f".{short}.provisioner-new"
 
 
-def _by_folder(paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, list[str]]:
-    found: dict[PurePosixPath, list[str]] = {}
+def _by_folder(paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, list[PurePosixPath]]:
+    found: dict[PurePosixPath, list[PurePosixPath]] = {}
     for path in paths:
-        found.setdefault(path.parent, []).append(path.name)
+        found.setdefault(path.parent, []).append(path)
     return found
 
 

@@ -65,8 +65,8 @@ def open_folder(base: int, path: PurePosixPath, make: Owner | None = None) -> It
     """
     current = os.dup(base)
     try:
-        for depth, name in enumerate(path.parts, 1):
-            above, current = current, _step_into(current, name, PurePosixPath(*path.parts[:depth]), make)
+        for depth in range(len(path.parts)):
+            above, current = current, _step_into(current, path, depth, make)
             os.close(above)
         yield current
     finally:
@@ -95,15 +95,17 @@ def trouble(path: str, error: OSError) -> DiskError:
     return DiskError(Problem(Place(path), what, fix))
 
 
-def _step_into(folder: int, name: str, path: PurePosixPath, make: Owner | None) -> int:
+def _step_into(folder: int, path: PurePosixPath, depth: int, make: Owner | None) -> int:
+    """The folder whose name is the part of ``path`` at ``depth``, below ``folder``, which is above it."""
+    name = path.parts[depth]
     try:
         return os.open(name, _IN_FOLDER, dir_fd=folder)
     except FileNotFoundError as error:
         if make is None:
-            raise AbsentError(trouble(str(path), error).problems) from None
+            raise AbsentError(trouble(_until(path, depth), error).problems) from None
     except OSError as error:
-        raise trouble(str(path), _link_or(error, folder, name)) from None
-    with reported(path):
+        raise trouble(_until(path, depth), _link_or(error, folder, name)) from None
+    with reported(_until(path, depth)):
         with suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=folder)
         made = os.open(name, _IN_FOLDER, dir_fd=folder)
@@ -114,6 +116,10 @@ def _step_into(folder: int, name: str, path: PurePosixPath, make: Owner | None) 
             os.close(made)
             raise
         return made
+
+
+def _until(path: PurePosixPath, depth: int) -> str:
+    return str(PurePosixPath(*path.parts[: depth + 1]))
 
 
 def _give(folder: int, owner: Owner) -> None:
