@@ -15,11 +15,12 @@ from provisioner.core.report import problem_as_json
 from provisioner.core.settings import WatchPolicy
 from provisioner.core.settle import Burst, due
 from provisioner.edge.api import control_socket
+from provisioner.edge.courier_socket import Connection, courier_socket
 from provisioner.edge.service import ServiceManager
 from provisioner.edge.watch import Watch
 from provisioner.opening import Here, open_bench
 from provisioner.places import Places
-from provisioner.waiting import first_of
+from provisioner.waiting import Spawn, first_of
 from provisioner.workstation import Workstation
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ async def serve(places: Places, here: Here, manager: ServiceManager) -> None:
         async with asyncio.TaskGroup() as group:
             workstation = Workstation(bench, here.chances, group.create_task)
             try:
-                await _begin(workstation, places, manager)
+                await _begin(workstation, places, manager, group.create_task)
             except ProvisionerError as error:
                 refused = error
             await workstation.stop()
@@ -51,12 +52,16 @@ async def serve(places: Places, here: Here, manager: ServiceManager) -> None:
         raise refused
 
 
-async def _begin(workstation: Workstation, places: Places, manager: ServiceManager) -> None:
+async def _begin(workstation: Workstation, places: Places, manager: ServiceManager, spawn: Spawn) -> None:
     problems = await workstation.reload()
     if problems:
         raise NoConfiguration(problems)
     daemon = _Daemon(workstation, places.config, manager)
-    async with control_socket(_reachable(places.socket), daemon.answer):
+
+    async def attend(connection: Connection) -> None:
+        await spawn(workstation.couriers.serve(connection))
+
+    async with control_socket(_reachable(places.socket), daemon.answer), courier_socket(places.courier_socket, attend):
         await daemon.run()
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from provisioner.core.layout import Layout
+from provisioner.core.parcel import Layout
 from provisioner.core.plan import DesiredFile, Keep, Kind, ObservedFile, Step, missing_lines, plan
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.edge import disk

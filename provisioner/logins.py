@@ -39,18 +39,21 @@ class Chances:
 
 
 class Logins:
-    """Keeps every seat logged in. ``logged_in`` is awaited after each success; ``keep`` runs a call on the store."""
+    """Keeps every seat logged in. ``logged_in`` is awaited after each success; ``keep`` runs a call on the store;
+    ``present`` says whether a seat's user has a session now."""
 
     def __init__(
         self,
         chances: Chances,
         keep: Callable[[Callable[[Store], None]], Awaitable[None]],
         logged_in: Callable[[Seat], Awaitable[None]],
+        present: Callable[[Seat], bool],
     ) -> None:
         self._now = chances.now
         self._chance = chances.chance
         self._keep = keep
         self._logged_in = logged_in
+        self._present = present
         self._clients: dict[tuple[PlatformAddress, Stamp], PlatformClient] = {}
         self._open = AsyncExitStack()
         self._slots = asyncio.Semaphore(1)
@@ -130,6 +133,8 @@ class Logins:
 
     def _due(self, seat: Seat) -> float | None:
         if seat.served.secrets.password is None or seat.next_at is None:
+            return None
+        if self.policy.at == "session" and not self._present(seat):
             return None
         if seat.session is None or not seat.holds or seat.renew:
             return seat.next_at

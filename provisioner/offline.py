@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from provisioner.core.derive import Secrets
 from provisioner.core.document import read_document
-from provisioner.core.layout import Home
+from provisioner.core.parcel import Home
 from provisioner.core.prepare import Job, Prepared, PreparedTarget, prepare
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.read_settings import agents_of, settings_from

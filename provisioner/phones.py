@@ -3,45 +3,105 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
+from provisioner.core.parcel import State
 from provisioner.core.prepare import Job
 from provisioner.core.problem import Place, Problem, ProvisionerError
-from provisioner.cycle import AgentReport, Cycle, State
-from provisioner.edge.command import run_command
-from provisioner.seat import Seat
+from provisioner.hands import Hands, Work, waiting
+from provisioner.refresh import AgentReport
+from provisioner.seat import Seat, is_served
 
 log = logging.getLogger(__name__)
 RELOAD_SECONDS = 30.0
+_SWEEP = 200
 
 
 class Phones:
-    """``work`` runs a call in the thread in which ``cycle`` is used."""
+    """``hands`` gives those that reach a seat's home now, or None; ``work`` runs a call in the worker thread."""
 
-    def __init__(self, cycle: Cycle, work: Callable[[Callable[[], AgentReport]], Awaitable[AgentReport]]) -> None:
-        self._cycle = cycle
+    def __init__(self, hands: Callable[[Seat], Hands | None], work: Work) -> None:
+        self._hands = hands
         self._work = work
+        self._freed: set[str] = set()
 
-    async def bring(self, seat: Seat, job: Job) -> None:
-        """Make the files of ``seat`` what ``job`` asks for, and run the reload command of each target that changed."""
-        served, before = seat.served, seat.report
+    async def bring(self, seat: Seat, job_of: Callable[[Seat], Job | None]) -> None:
+        """Make the files of ``seat`` what its job asks for, and run the reload command of each target that changed."""
+        async with seat.delivering:
+            job = job_of(seat)
+            if job is None:
+                return
+            served, before = seat.served, seat.report
+            seat.report = await self._deliver(seat, job)
+            seat.rendered = served
+            _tell(seat.report, before)
+            reloads = {choice.target: choice.reload for choice in job.wanted.agent.targets}
+            for target in seat.report.targets:
+                if command := target.renewed and reloads.get(target.target):
+                    await self._reload(seat, target.target, command)
+
+    async def remove(self, seat: Seat) -> None:
+        """Remove all files of ``seat``. Where its home is out of reach the courier does it when it comes."""
+        hands = self._hands(seat)
+        if hands is None:
+            return
         try:
-            seat.report = await self._work(partial(self._cycle.refresh, job))
+            problems, freed = await hands.remove(seat.login)
+        except ProvisionerError as error:
+            problems, freed = error.problems, frozenset()
+        self._freed |= freed
+        for problem in problems:
+            log.warning("%s", problem)
+
+    async def touched(self, seats: Iterable[Seat]) -> list[Seat]:
+        """Those whose files somebody deleted, edited or loosened since they were written, or that lack something."""
+        found: list[Seat] = []
+        by_hands: dict[Hands, list[Seat]] = {}
+        for seat in seats:
+            if hands := self._hands(seat):
+                by_hands.setdefault(hands, []).append(seat)
+        for hands, some in by_hands.items():
+            for start in range(0, len(some), _SWEEP):
+                found += await _touched(hands, some[start : start + _SWEEP])
+        return found
+
+    def freed(self) -> frozenset[str]:
+        """Agents who were refused a path that another one has given up since; each is told once."""
+        freed, self._freed = frozenset(self._freed), set()
+        return freed
+
+    async def _deliver(self, seat: Seat, job: Job) -> AgentReport:
+        hands = self._hands(seat)
+        if hands is None:
+            return await self._work(partial(waiting, job))
+        try:
+            report, freed = await hands.bring(job)
         except ProvisionerError as error:  # the state cannot be written: tried again at the next reason
-            seat.report = AgentReport(seat.login, None, (), error.problems)
-        seat.rendered = served
-        _tell(seat.report, before)
-        for target in seat.report.targets:
-            if target.state is State.WRITTEN and target.reload:
-                await self._reload(seat, target.target, target.reload)
+            return AgentReport(seat.login, None, (), error.problems)
+        self._freed |= freed
+        return report
 
     async def _reload(self, seat: Seat, target: str, command: tuple[str, ...]) -> None:
-        problem = await run_command(command, RELOAD_SECONDS, Place(f"agent {seat.login}, {target}"))
+        hands = self._hands(seat)
+        if hands is None:
+            return
+        ran = await hands.run(command, RELOAD_SECONDS)
         seat.reloads.pop(target, None)
-        if problem:
-            seat.reloads[target] = problem
-            log.warning("%s", problem)
+        if ran.code != 0:
+            cause = ran.cause or f"failed with exit code {ran.code}"
+            what = f"the reload command {command[0]} {cause}"
+            seat.reloads[target] = Problem(Place(f"agent {seat.login}, {target}"), what, "run it by hand")
+            log.warning("%s", seat.reloads[target])
+
+
+async def _touched(hands: Hands, seats: list[Seat]) -> list[Seat]:
+    lacking = [seat for seat in seats if not is_served(seat)]
+    try:
+        touched = await hands.touched([seat.login for seat in seats if is_served(seat)])
+    except ProvisionerError:
+        return []
+    return [*lacking, *(seat for seat in seats if seat.login in touched)]
 
 
 def _tell(report: AgentReport, before: AgentReport | None) -> None:

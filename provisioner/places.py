@@ -23,6 +23,11 @@ class Places:
         return self.runtime / "control.sock"
 
     @property
+    def courier_socket(self) -> Path:
+        """Where couriers reach the service."""
+        return self.runtime / "courier.sock"
+
+    @property
     def site_templates(self) -> Path:
         """The site's own targets."""
         return self.config / "templates"

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from provisioner.core.attempt import FINAL
-from provisioner.core.problem import Problem
+from provisioner.core.parcel import TargetReport
+from provisioner.core.problem import Place, Problem
 from provisioner.core.reason import Identity, identity_of, same_login
 from provisioner.core.report import problem_as_json
 from provisioner.core.session import Attempt, HeldSession
-from provisioner.cycle import AgentReport, TargetReport
+from provisioner.refresh import AgentReport
 from provisioner.site import Served
 
 
@@ -20,9 +21,9 @@ class Seat:
     """State of one agent.
 
     ``next_at`` is the Unix time of the next login, None when there is to be none; ``renew`` asks for one although there
-    is a session. ``changed`` wakes the login task, ``tried`` is set after each login that was tried, ``busy`` is held
-    by whoever logs in or off. ``rendered`` is what the files were made from last. ``gone`` says that this agent is
-    served no longer.
+    is a session. ``changed`` wakes the login task, ``tried`` is set after each login that was tried. ``busy`` is held
+    by whoever logs in or off, ``delivering`` by whoever brings files. ``rendered`` is what the files were made from
+    last. ``gone`` says that this agent is served no longer.
     """
 
     served: Served
@@ -35,6 +36,7 @@ class Seat:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     tried: asyncio.Event = field(default_factory=asyncio.Event)
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+    delivering: asyncio.Lock = field(default_factory=asyncio.Lock)
     task: asyncio.Task[None] | None = None
     renew: bool = False
     gone: bool = False
@@ -43,6 +45,11 @@ class Seat:
     def login(self) -> str:
         """The agent's user name at the platform."""
         return self.served.wanted.agent.login
+
+    @property
+    def uid(self) -> int | None:
+        """The user whose courier reaches the home; None when this process does it by itself."""
+        return self.served.home.uid if self.served.home else None
 
     @property
     def identity(self) -> Identity:
@@ -90,6 +97,16 @@ def is_served(seat: Seat) -> bool:
     """Are the files of this agent as they should be?"""
     report = seat.report
     return bool(seat.holds and not seat.served.problems and not seat.reloads and report and report.healthy)
+
+
+def why_not(seat: Seat) -> tuple[Problem, ...]:
+    """What keeps this agent from being served."""
+    if seat.attempt:
+        where = Place(f"agent {seat.login}")
+        return (Problem(where, f"login {seat.attempt.kind}: {seat.attempt.cause}"),)
+    report = seat.report
+    targets = [problem for target in report.targets for problem in target.problems] if report else []
+    return (*seat.served.problems, *(report.problems if report else ()), *targets)
 
 
 def _login(seat: Seat) -> dict[str, Any]:

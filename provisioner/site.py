@@ -11,12 +11,12 @@ from pathlib import Path
 
 from provisioner.core.credential import Inline
 from provisioner.core.derive import Secrets
-from provisioner.core.layout import Home
+from provisioner.core.mark import password_mark
+from provisioner.core.parcel import Home
 from provisioner.core.prepare import Job
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reason import Identity, Wanted
 from provisioner.core.secret import Secret
-from provisioner.core.session import password_mark
 from provisioner.core.settings import AgentSettings, Platform, Settings
 from provisioner.core.target import Target
 from provisioner.edge.catalog import Catalog, CatalogReader

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -14,20 +14,21 @@ from provisioner.core.plan import brake
 from provisioner.core.prepare import Job
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reason import Reason, identity_of, reason
-from provisioner.core.report import problem_as_json
 from provisioner.core.session import HeldSession
+from provisioner.couriers import Couriers
 from provisioner.cycle import Cycle
 from provisioner.discovery import Discovery
 from provisioner.edge.store import Store
+from provisioner.hands import OwnHands
 from provisioner.logins import Chances, Logins
 from provisioner.phones import Phones
-from provisioner.seat import Seat, is_served, seat_as_json
+from provisioner.seat import Seat, is_served, seat_as_json, why_not
 from provisioner.site import Served, Site, SiteReader
+from provisioner.standing import Standing
+from provisioner.waiting import Spawn
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
-_SWEEP = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +42,21 @@ class Bench:
     worker: ThreadPoolExecutor
 
 
-@dataclass(slots=True)
-class Standing:
-    """Since when the configuration is in force, and since when and why a newer one is refused (Unix seconds)."""
-
-    loaded_at: float = 0.0
-    refused_at: float | None = None
-    problems: tuple[Problem, ...] = ()
-
-
 class Workstation:
     """Serves the agents of one workstation. ``spawn`` starts a task that somebody else ends and watches over; ``news``
     is set whenever the status may have changed."""
 
     def __init__(self, bench: Bench, chances: Chances, spawn: Spawn) -> None:
         self._bench = bench
-        self._now = chances.now
         self._spawn = spawn
-        self._logins = Logins(chances, self._keep, self._logged_in)
+        own = OwnHands(bench.cycle, self._work)
+        self.couriers = Couriers(own, self._work, self, spawn)
+        self._logins = Logins(chances, self._keep, self._logged_in, self.couriers.present)
         self._discovery = Discovery(bench.reader, self._keep, chances.now)
-        self._phones = Phones(bench.cycle, self._work)
+        self._phones = Phones(self.couriers.hands, self._work)
         self._seats: dict[str, Seat] = {}
         self._site: Site | None = None
-        self._standing = Standing()
+        self._standing = Standing(chances.now)
         self._one_at_a_time = asyncio.Lock()
         self.news = asyncio.Event()
 
@@ -86,8 +79,8 @@ class Workstation:
                 site = await self._work(self._bench.reader.read)
                 await self._check_removal(site, force=force)
             except ProvisionerError as error:
-                return self._refuse(error.problems)
-            self._standing = Standing(self._standing.loaded_at if self._is_in_force(site) else self._now())
+                return self._standing.refuse(error.problems)
+            self._standing.accept(new=not self._is_in_force(site))
             await self._switch(site)
             return ()
 
@@ -102,7 +95,7 @@ class Workstation:
         seat.tried.clear()
         self._log_in(seat)
         await seat.first_try()
-        return () if is_served(seat) and seat.attempt is None else self._why_not(seat)
+        return () if is_served(seat) and seat.attempt is None else why_not(seat)
 
     async def log_off(self, agent: str) -> tuple[Problem, ...]:
         """Log ``agent`` off, and nobody in before a refresh. The files stay."""
@@ -114,12 +107,9 @@ class Workstation:
 
     async def check(self) -> None:
         """Repair what somebody deleted, edited or loosened since it was written."""
-        seats = list(self._seats.values())
-        for start in range(0, len(seats), _SWEEP):
-            some = seats[start : start + _SWEEP]
-            touched = await self._work(partial(self._drifted, some))
-            for seat in touched:
-                await self._render(seat)
+        written = [seat for seat in self._seats.values() if seat.rendered is not None]
+        for seat in await self._phones.touched(written):
+            await self._render(seat)
 
     async def first_logins(self) -> None:
         """Wait until every login that can be tried now was tried once."""
@@ -129,6 +119,7 @@ class Workstation:
 
     async def stop(self, *, log_off: bool | None = None) -> None:
         """Finish what is under way; log everybody off where the policy (or ``log_off``) says so."""
+        self.couriers.stop()
         seats = list(self._seats.values())
         for seat in seats:
             seat.gone = True
@@ -142,14 +133,9 @@ class Workstation:
 
     def status(self) -> dict[str, Any]:
         """Everything that there is to tell, without secrets."""
-        standing = self._standing
         remarks = self._site.remarks if self._site else ()
         return {
-            "configuration": {
-                "loaded_at": standing.loaded_at,
-                "refused_at": standing.refused_at,
-                "problems": [problem_as_json(problem) for problem in (*standing.problems, *remarks)],
-            },
+            "configuration": self._standing.as_json(remarks),
             "agents": [seat_as_json(seat) for seat in self._seats.values()],
             "everybody_served": all(map(is_served, self._seats.values())),
         }
@@ -158,7 +144,26 @@ class Workstation:
         """The state in one line, for systemd."""
         served = sum(map(is_served, self._seats.values()))
         line = f"{served} of {len(self._seats)} agents served"
-        return line + ("; the configuration on disk is refused" if self._standing.refused_at else "")
+        return line + ("; the configuration on disk is refused" if self._standing.refused else "")
+
+    @property
+    def grace(self) -> float:
+        """As ``Desk`` says."""
+        return self.site.settings.login.session_grace
+
+    def seats_of(self, uid: int) -> list[Seat]:
+        """As ``Desk`` says."""
+        return [seat for seat in self._seats.values() if seat.uid == uid]
+
+    async def came(self, seat: Seat) -> None:
+        """As ``Desk`` says."""
+        self._log_in(seat)
+        await self._render(seat)
+
+    async def went(self, seat: Seat) -> None:
+        """As ``Desk`` says."""
+        if self.site.settings.login.at == "session" and not self.couriers.present(seat):
+            await self._logins.log_off(seat)
 
     async def _switch(self, site: Site) -> None:
         first = self._site is None
@@ -173,8 +178,11 @@ class Workstation:
         await self._change_all(changed, site)
         # What did not change may still lack something; it waits for what somebody edited just now.
         await self._change_all([seat.login for seat in self._seats.values() if not is_served(seat)], site)
-        for login in await self._work(self._bench.cycle.freed):  # they waited for a path that moved with this change
-            await self._render(self._seats[login])
+        for login in self._phones.freed():  # they waited for a path that moved with this change
+            if login in self._seats:
+                await self._render(self._seats[login])
+        for seat in list(self._seats.values()) if new_policy else ():
+            await self.went(seat)
 
     def _has(self, login: str, served: Served) -> bool:
         seat = self._seats.get(login)
@@ -184,6 +192,8 @@ class Workstation:
         seats = [self._seats.setdefault(login, Seat(site.served[login])) for login in logins]
         moved = [seat for seat in seats if _is_elsewhere(seat, site.served[seat.login])]
         await asyncio.gather(*(self._logins.log_off(seat) for seat in moved))
+        for seat in [seat for seat in seats if _has_moved(seat, site.served[seat.login])]:
+            await self._phones.remove(seat)
         for seat in [seat for seat in seats if self._change(seat, site.served[seat.login])]:
             await self._render(seat)
 
@@ -195,7 +205,9 @@ class Workstation:
             seat = self._seats[login] = Seat(served, sessions.get(login), attempts.get(login))
             self._logins.resume(seat)
             self._logins.delay(seat)
-        for login in await self._work(self._bench.cycle.agents) - set(site.served):
+        self.couriers.expect({seat.uid for seat in self._seats.values() if seat.uid is not None and seat.holds})
+        ours = {seat.login for seat in self._seats.values() if seat.uid is None}
+        for login in await self._work(self._bench.cycle.agents) - ours:
             await self._work(partial(self._bench.cycle.remove, login))
         await asyncio.gather(*(self._part(session) for login, session in sessions.items() if login not in site.served))
 
@@ -225,16 +237,14 @@ class Workstation:
 
     async def _render(self, seat: Seat) -> None:
         """Bring the files of one seat up to date, from the session at hand."""
-        if job := self._job(seat):
-            await self._phones.bring(seat, job)
+        await self._phones.bring(seat, self._job)
 
     async def _remove(self, seat: Seat) -> None:
         seat.gone = True
         seat.changed.set()
         if seat.task:
             await asyncio.wait([seat.task])
-        for problem in await self._work(partial(self._bench.cycle.remove, seat.login)):
-            log.warning("%s", problem)
+        await self._phones.remove(seat)
         if seat.session:
             await self._part(seat.session)
         log.info("agent %s: not configured any more, files removed", seat.login)
@@ -262,25 +272,6 @@ class Workstation:
             site.served,
         )
 
-    def _refuse(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
-        before, since = self._standing.problems, self._standing.refused_at or self._now()
-        self._standing = Standing(self._standing.loaded_at, since, problems)
-        for problem in problems if problems != before else ():
-            log.error("configuration refused: %s", problem)
-        return problems
-
-    def _drifted(self, seats: Iterable[Seat]) -> list[Seat]:
-        written = [seat for seat in seats if seat.rendered is not None]
-        return [seat for seat in written if not is_served(seat) or self._bench.cycle.drifted(seat.login)]
-
-    def _why_not(self, seat: Seat) -> tuple[Problem, ...]:
-        where = Place(f"agent {seat.login}")
-        if seat.attempt:
-            return (Problem(where, f"login {seat.attempt.kind}: {seat.attempt.cause}"),)
-        report = seat.report
-        targets = [problem for target in report.targets for problem in target.problems] if report else []
-        return (*seat.served.problems, *(report.problems if report else ()), *targets)
-
     def _unknown(self, agent: str) -> Problem:
         known = ", ".join(sorted(self._seats)[:10]) or "nobody"
         return Problem(Place(f"agent {agent}"), "this workstation does not serve this agent", f"it serves: {known}")
@@ -297,3 +288,8 @@ class Workstation:
 def _is_elsewhere(seat: Seat, served: Served) -> bool:
     """Does the session at hand belong to another address than is wanted now?"""
     return seat.session is not None and seat.session.url != served.wanted.identity.url
+
+
+def _has_moved(seat: Seat, served: Served) -> bool:
+    """Do the files belong to another user's home now?"""
+    return seat.served.home is not None and served.home is not None and seat.uid != served.home.uid

@@ -13,15 +13,16 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from provisioner.core.derive import Secrets
-from provisioner.core.layout import Home
+from provisioner.core.parcel import Home, State, TargetReport
 from provisioner.core.prepare import Job
 from provisioner.core.secret import Secret
 from provisioner.core.settings import Overrides, TargetChoice
-from provisioner.cycle import AgentReport, Cycle, State, TargetReport
+from provisioner.cycle import Cycle
 from provisioner.edge.catalog import CatalogReader
 from provisioner.edge.disk import staged_name
 from provisioner.edge.people import own
 from provisioner.edge.store import Store, open_store
+from provisioner.refresh import AgentReport, refresh
 from tests.examples import wanted
 from tests.faults import as_plain_user, calls_of, killed_at_each_call, on_small_disk
 
@@ -99,7 +100,7 @@ class Machine:
         return Job(want, answer, Secrets(), place, catalog.targets, catalog.broken, str(self.folder))
 
     def refresh(self, login: str = "marta", *targets: str | TargetChoice, **rest) -> AgentReport:
-        return self.cycle.refresh(self.job(login, *targets, **rest))
+        return refresh(self.cycle, self.job(login, *targets, **rest))
 
     def files(self) -> set[str]:
         """All files of the home."""
@@ -164,7 +165,7 @@ def self_restarted(machine: Machine) -> AgentReport:
 def test_nothing_is_written_not_even_to_the_ledger_when_nothing_changes(machine: Machine):
     machine.refresh()
     job = machine.job()
-    calls = calls_of(lambda: machine.cycle.refresh(job))
+    calls = calls_of(lambda: refresh(machine.cycle, job))
     assert "stat" in calls
     assert not {"execute", "fsync", "mkdir", "rename", "fchmod", "unlink", "write"} & set(calls)
 
@@ -177,18 +178,16 @@ def test_what_a_crash_left_beside_a_file_is_removed_though_the_file_is_right(mac
 
 
 def test_a_phone_is_reloaded_only_when_content_changed(machine: Machine):
-    phone = TargetChoice("phone", reload=("reload", "it"))
+    def renewed(**row: object) -> bool:
+        (target,) = machine.refresh("marta", **row).targets
+        return target.renewed
 
-    def reload(**row: object) -> tuple[str, ...] | None:
-        (target,) = machine.refresh("marta", phone, **row).targets
-        return target.reload
-
-    assert reload() == ("reload", "it")
-    assert reload() is None
-    assert reload(fullname="Marta N") == ("reload", "it")
+    assert renewed()
+    assert not renewed()
+    assert renewed(fullname="Marta N")
     (machine.home / ".phone/account.ini").chmod(0o644)
-    (target,) = machine.refresh("marta", phone, fullname="Marta N").targets
-    assert (target.state, target.reload) == (State.WRITTEN, None)
+    (target,) = machine.refresh("marta", fullname="Marta N").targets
+    assert (target.state, target.renewed) == (State.WRITTEN, False)
     assert stat.S_IMODE((machine.home / ".phone/account.ini").stat().st_mode) == 0o600
 
 

@@ -12,10 +12,11 @@ import trustme
 
 from provisioner.core.attempt import LOGGED_OFF, NOT_THERE, REFUSED, TROUBLE
 from provisioner.core.derive import Secrets
+from provisioner.core.mark import password_mark
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reason import Identity, Wanted
 from provisioner.core.secret import Secret
-from provisioner.core.session import Attempt, HeldSession, password_mark
+from provisioner.core.session import Attempt, HeldSession
 from provisioner.core.settings import LoginPolicy
 from provisioner.demo.platform import (
     BUSY,
@@ -70,7 +71,7 @@ class Desk:
 
     def start(self, policy: LoginPolicy = POLICY) -> None:
         """As after a restart: nothing is known but what the state holds."""
-        self.logins = Logins(Chances(lambda: self.world.now, self.world.chance), self.keep, self.render)
+        self.logins = Logins(Chances(lambda: self.world.now, self.world.chance), self.keep, self.render, lambda _: True)
         self.logins.use(policy)
 
     async def keep(self, change: Callable[[Store], None]) -> None:
@@ -519,7 +520,7 @@ async def test_files_that_take_long_hold_up_no_login(desk):
         if seat.login == "marta":
             await slow.wait()
 
-    desk.logins = Logins(Chances(lambda: NOON, desk.world.chance), desk.keep, render)
+    desk.logins = Logins(Chances(lambda: NOON, desk.world.chance), desk.keep, render, lambda _: True)
     desk.logins.use(replace(POLICY, at_once=1))
     first, second = desk.seat("marta"), desk.seat("pedro")
     task = desk.begin(first)
@@ -814,7 +815,7 @@ async def test_a_state_that_cannot_be_written_stops_nobody(desk, caplog):
     async def full(change: Callable[[Store], None]) -> None:
         raise ProvisionerError(Problem(Place("state.sqlite"), "no space left on device"))
 
-    desk.logins = Logins(Chances(lambda: NOON, desk.world.chance), full, desk.render)
+    desk.logins = Logins(Chances(lambda: NOON, desk.world.chance), full, desk.render, lambda _: True)
     desk.logins.use(POLICY)
     seat = desk.seat()
     await desk.settle(seat)

@@ -12,6 +12,7 @@ from provisioner import __version__
 
 VERBS = {
     "run": "serve this workstation: log agents in, write their softphones' files, follow the YAML",
+    "session": "bring the service's files into this user's home while the session lasts",
     "apply": "do all that once and stop",
     "plan": "say what would change, and change nothing",
     "check": "say whether the configuration is right",

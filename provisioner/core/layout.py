@@ -3,42 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
 from provisioner.core.escape import forbidden
+from provisioner.core.parcel import Home, Layout
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.settings import AgentSettings, TargetChoice
 from provisioner.core.target import Target
 
 _COMPONENT = re.compile(r"[^/.][^/]*")
 _PLACEHOLDER = re.compile(r"\{(login|user)\}")
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """A target's ``folder`` relative to ``base``, and the ``folders`` that must exist beside it.
-
-    ``base`` is the one folder that is opened by name; below it no symbolic link is followed.
-    """
-
-    base: str
-    folder: PurePosixPath
-    folders: tuple[PurePosixPath, ...]
-
-    @property
-    def absolute(self) -> str:
-        """The folder as the phone sees it."""
-        return f"{self.base.rstrip('/')}/{self.folder}"
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """A Unix user of this machine and the folder below which the user's phones look."""
-
-    user: str
-    folder: str
 
 
 def layout(agent: AgentSettings, choice: TargetChoice, target: Target, *, home: Home, root: str = "/") -> Layout:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from provisioner.core.account import Account, Transport
 from provisioner.core.derive import Secrets, account_of
 from provisioner.core.fit import Choice, can_serve, fit
-from provisioner.core.layout import Home, Layout, layout
+from provisioner.core.layout import layout
+from provisioner.core.parcel import Home, Layout
 from provisioner.core.peer import peer_from_row
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reason import Wanted

@@ -115,6 +115,16 @@ _PLATFORM = mapping(
 _LOGIN = section(
     "How agents are logged in. A login makes the agent available for calls, so there is one per agent and reason.",
     {
+        "at": choice(
+            "When agents are logged in: at the daemon's `start`, or while their `user` has a desktop `session`.",
+            ["start", "session"],
+            default="start",
+        ),
+        "session_grace": duration(
+            "With `at: session`, agents are logged off this long after their session ended, so that a hiccup of the "
+            "desktop logs nobody off.",
+            "30s",
+        ),
         "at_once": number("Logins that run side by side.", 1, 256, default=8),
         "splay": duration(
             "Each login at start waits a random time up to this, so that a thousand workstations "

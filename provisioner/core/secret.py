@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import NoReturn
 
 STARS = "********"
@@ -29,6 +28,8 @@ class Secret:
     __str__ = __repr__
 
     def __eq__(self, other: object) -> bool:
+        import hmac  # brings OpenSSL along, which a light process does without
+
         return isinstance(other, Secret) and hmac.compare_digest(
             self._text.encode("utf-8", "surrogatepass"), other._text.encode("utf-8", "surrogatepass")
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from dataclasses import dataclass
 
 from provisioner.core.secret import Secret
@@ -35,8 +33,3 @@ class Attempt:
     cause: str
     count: int
     retry_after: float = 0.0
-
-
-def password_mark(key: bytes, password: Secret) -> str:
-    """Tells whether a password changed, without keeping it: HMAC-SHA-256 in hex under a key of this machine."""
-    return hmac.new(key, password.reveal().encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()

@@ -50,7 +50,8 @@ class Platform:
 
 @dataclass(frozen=True, slots=True)
 class LoginPolicy:
-    """How agents are logged in. Times are seconds; ``refresh_every`` 0 is never."""
+    """How agents are logged in. Times are seconds; ``refresh_every`` 0 is never. ``at`` is ``start``, or ``session``:
+    while the agent's user has a session, which ends ``session_grace`` after its courier left."""
 
     at_once: int
     splay: float
@@ -59,6 +60,8 @@ class LoginPolicy:
     refresh_every: float
     log_off_on_stop: bool
     log_off_on_removal: bool
+    at: str = "start"
+    session_grace: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)

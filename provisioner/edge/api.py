@@ -25,7 +25,7 @@ async def control_socket(path: Path, answer: Answer) -> AsyncIterator[None]:
 
     Raises ProvisionerError when the socket cannot be made there.
     """
-    with _bound(path) as listening:
+    with bound(path) as listening:
         server = await asyncio.start_unix_server(_Conversations(answer).talk, sock=listening, limit=LONGEST_QUESTION)
         try:
             yield
@@ -54,11 +54,11 @@ class _Conversations:
 
 
 @contextmanager
-def _bound(path: Path) -> Iterator[socket.socket]:
-    """A socket that nobody else could open at any moment. The state's lock makes sure that a socket found
+def bound(path: Path, *, mode: int = 0o600) -> Iterator[socket.socket]:
+    """A socket that at no moment more could open than ``mode`` says. The state's lock makes sure that a socket found
     here belongs to nobody any more."""
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    old = os.umask(0o177)
+    old = os.umask(0o777 ^ mode)
     try:
         path.unlink(missing_ok=True)
         with socket_address(path) as address:

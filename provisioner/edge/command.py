@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import select
 import signal
@@ -12,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from provisioner.core.problem import Place, Problem
+from provisioner.core.errand import Ran
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +30,25 @@ class TooMuchError(Exception):
     """A command printed more than it may."""
 
 
-async def run_command(argv: Sequence[str], seconds: float, place: Place) -> Problem | None:
-    """Run ``argv`` for at most ``seconds``; gives the problem when it did not end with exit code 0."""
-    name = argv[0]
+def run(argv: Sequence[str], seconds: float) -> Ran:
+    """Run ``argv`` for at most ``seconds``; then it is ended with its whole group."""
     try:
-        with _started(argv, subprocess.DEVNULL) as (command, end):
-            async with asyncio.timeout(seconds):
-                await _readable(end)
-            code = command.wait()
-    except TimeoutError:
-        return Problem(place, f"the reload command {name} took longer than {seconds:g} s", "see what it waits for")
+        with started(argv) as (command, end):
+            if not select.select([end], [], [], seconds)[0]:
+                return too_late(seconds)
+            return Ran(command.wait())
     except (OSError, ValueError) as error:
-        return Problem(place, f"the reload command {name} cannot be started: {why(error)}", "correct `reload:`")
-    return Problem(place, f"the reload command {name} failed with exit code {code}", "run it by hand") if code else None
+        return not_started(error)
+
+
+def too_late(seconds: float) -> Ran:
+    """A command that took longer than it may."""
+    return Ran(None, f"took longer than {seconds:g} s")
+
+
+def not_started(error: OSError | ValueError) -> Ran:
+    """A command that is none."""
+    return Ran(None, f"cannot be started: {why(error)}")
 
 
 def print_of(argv: Sequence[str], seconds: float, most: int) -> Printed:
@@ -52,7 +57,7 @@ def print_of(argv: Sequence[str], seconds: float, most: int) -> Printed:
     Raises OSError or ValueError when it cannot be started, TooLateError after ``seconds``, TooMuchError beyond ``most``
     bytes. Its standard error may hold anything, so nobody is shown it.
     """
-    with _started(argv, subprocess.PIPE) as (command, end):
+    with started(argv, subprocess.PIPE) as (command, end):
         assert command.stdout is not None
         with command.stdout as pipe:
             output = _read(pipe.fileno(), end, deadline=time.monotonic() + seconds, most=most)
@@ -65,7 +70,7 @@ def why(error: OSError | ValueError) -> str:
 
 
 @contextmanager
-def _started(argv: Sequence[str], stdout: int) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def started(argv: Sequence[str], stdout: int = subprocess.DEVNULL) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """The command as leader of a session of its own, and a descriptor that becomes readable when it ends."""
     command = subprocess.Popen(  # noqa: S603 - an argument list from the administrator's own YAML, no shell
         argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.DEVNULL, start_new_session=True
@@ -106,13 +111,3 @@ def _read(pipe: int, end: int, *, deadline: float, most: int) -> bytes:
             raise TooMuchError
         if ready == {end}:
             return output
-
-
-async def _readable(descriptor: int) -> None:
-    loop = asyncio.get_running_loop()
-    done = asyncio.Event()
-    loop.add_reader(descriptor, done.set)
-    try:
-        await done.wait()
-    finally:
-        loop.remove_reader(descriptor)

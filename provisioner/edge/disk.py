@@ -5,7 +5,6 @@ Nothing here knows whose folder it is: a process that may write there calls it a
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
@@ -136,8 +135,11 @@ def signatures(base: int, paths: Iterable[PurePosixPath]) -> dict[PurePosixPath,
 @lru_cache(maxsize=256)
 def staged_name(name: str) -> str:
     """The name beside a file's place; always the same, so that a crash leaves nothing that the next run cannot find."""
-    short = name if len(name.encode(errors="replace")) <= 200 else hashlib.sha256(os.fsencode(name)).hexdigest()
-    return f".{short}.provisioner-new"
+    if len(name.encode(errors="replace")) > 200:
+        import hashlib  # brings OpenSSL along, which a light process does without
+
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+    return f".{name}.provisioner-new"
 
 
 def _by_folder(paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, list[PurePosixPath]]:

@@ -6,7 +6,7 @@ import os
 import pwd
 from pathlib import Path
 
-from provisioner.core.layout import Home
+from provisioner.core.parcel import Home
 from provisioner.core.problem import Place, Problem, ProvisionerError
 
 
@@ -21,19 +21,15 @@ class People:
     def home_of(self, user: str | None, folder: str | None, place: Place) -> Home:
         """The user whose phones are configured and the folder below which they look; None means our own.
 
-        Raises ProvisionerError, said of ``place``: nobody of that name, or somebody else than who this runs as
-        (nothing privileged writes inside a folder that another user controls).
+        Raises ProvisionerError, said of ``place``, when there is nobody of that name.
         """
         entry = self._entry(user)
         if entry is None:
             what = f"there is no user `{user or os.geteuid()}` on this machine"
             raise ProvisionerError(Problem(place, what, "correct `user:`, or create the user"))
-        if entry.pw_uid != os.geteuid():
-            own = self._entry(None)
-            name = own.pw_name if own else str(os.geteuid())
-            what = f"the files are for `{entry.pw_name}`, and this runs as `{name}`"
-            raise ProvisionerError(Problem(place, what, f"run it as {entry.pw_name}, or remove `user:`"))
-        return Home(entry.pw_name, str(self._root / (folder or entry.pw_dir).lstrip("/")))
+        # Nothing privileged writes inside a folder that another user controls: that user's own courier does.
+        uid = None if entry.pw_uid == os.geteuid() else entry.pw_uid
+        return Home(entry.pw_name, str(self._root / (folder or entry.pw_dir).lstrip("/")), uid)
 
     def _entry(self, user: str | None) -> pwd.struct_passwd | None:
         if user not in self._known:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -86,7 +85,7 @@ def _make_tables(db: sqlite3.Connection) -> None:
     db.execute("BEGIN IMMEDIATE")
     for statement in _TABLES.split(";"):
         db.execute(statement)
-    db.execute("INSERT INTO key VALUES (?)", (secrets.token_bytes(32),))
+    db.execute("INSERT INTO key VALUES (?)", (os.urandom(32),))
     db.execute(f"PRAGMA user_version = {VERSION}")
     db.execute("COMMIT")
 

@@ -15,6 +15,7 @@ from provisioner.edge.configuration import Configuration
 from provisioner.edge.credential import Credentials
 from provisioner.edge.people import own
 from provisioner.edge.store import open_store
+from provisioner.refresh import refresh
 from provisioner.site import Served, Site, SiteReader, Surroundings
 from tests.bench.table import Figure
 
@@ -31,7 +32,7 @@ def files(root: Path, agents: int, plain: float) -> list[Figure]:
     took = []
     for _ in range(2):
         began = time.perf_counter()
-        reports = cycle.refresh_all(jobs) if hasattr(cycle, "refresh_all") else [cycle.refresh(job) for job in jobs]
+        reports = cycle.refresh_all(jobs) if hasattr(cycle, "refresh_all") else [refresh(cycle, job) for job in jobs]
         assert all(report.healthy for report in reports)
         took.append(time.perf_counter() - began)
     store.close()

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.core.layout import Home, layout
+from provisioner.core.layout import layout
+from provisioner.core.parcel import Home
 from provisioner.core.problem import ProvisionerError
 from provisioner.core.settings import TargetChoice
 from tests.targets.stage import agent, target

@@ -6,7 +6,7 @@ import json
 
 from provisioner.core.account import Proof
 from provisioner.core.derive import Secrets
-from provisioner.core.layout import Home
+from provisioner.core.parcel import Home
 from provisioner.core.prepare import Job, Prepared, prepare
 from provisioner.core.problem import Place, Problem
 from provisioner.core.reason import Identity, Wanted

@@ -12,10 +12,11 @@ import pytest
 from provisioner.core.account import Credential, Proof, Turn
 from provisioner.core.credential import Inline
 from provisioner.core.derive import Secrets
+from provisioner.core.mark import password_mark
 from provisioner.core.peer import peer_from_row
 from provisioner.core.reply import LoggedIn, Reply, read_reply
 from provisioner.core.secret import STARS, Secret
-from provisioner.core.session import HeldSession, password_mark
+from provisioner.core.session import HeldSession
 
 SENTINEL = "Xq7-never-seen"
 SECRET = Secret(SENTINEL)

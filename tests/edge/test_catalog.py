@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from provisioner.core.derive import Secrets
-from provisioner.core.layout import Home
+from provisioner.core.parcel import Home
 from provisioner.core.prepare import Job, prepare
 from provisioner.core.reason import Identity, Wanted
 from provisioner.core.render import check_templates

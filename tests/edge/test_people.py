@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.core.layout import Home
+from provisioner.core.parcel import Home
 from provisioner.core.problem import Place, ProvisionerError
 from provisioner.edge.people import People, own
 from tests.faults import ROOT, run_python
@@ -51,11 +51,8 @@ def test_nobody_of_that_name_is_said(user: str):
     assert refused(user) == f"there is no user `{user}` on this machine (correct `user:`, or create the user)"
 
 
-def test_somebody_elses_files_are_a_problem_that_says_so():
-    name = SOMEBODY.pw_name
-    assert refused(name) == (
-        f"the files are for `{name}`, and this runs as `{ME.pw_name}` (run it as {name}, or remove `user:`)"
-    )
+def test_somebody_elses_files_are_for_the_courier_of_that_user():
+    assert home(SOMEBODY.pw_name) == Home(SOMEBODY.pw_name, SOMEBODY.pw_dir, SOMEBODY.pw_uid)
 
 
 def test_a_user_who_is_in_no_database_is_known_by_number():
@@ -69,13 +66,13 @@ def test_a_user_who_is_in_no_database_is_known_by_number():
         os.setresuid(4242424, 4242424, 4242424)
         for user in (None, "root"):
             try:
-                People().home_of(user, "/srv", Place("x"))
+                print(People().home_of(user, "/srv", Place("x")))
             except ProvisionerError as error:
                 print(error)
     """
     assert run_python(script).splitlines() == [
         "x: there is no user `4242424` on this machine (correct `user:`, or create the user)",
-        "x: the files are for `root`, and this runs as `4242424` (run it as root, or remove `user:`)",
+        "Home(user='root', folder='/srv', uid=0)",
     ]
 
 

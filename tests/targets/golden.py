@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from provisioner.core.credential import Inline
 from provisioner.core.derive import Secrets
-from provisioner.core.layout import Home
+from provisioner.core.parcel import Home
 from provisioner.core.prepare import Job, PreparedTarget, prepare
 from provisioner.core.reason import Identity, Wanted
 from provisioner.core.reply import LoggedIn, Reply, read_reply

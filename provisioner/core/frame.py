@@ -1,0 +1,41 @@
+"""How daemon and courier cut their talk into messages: four bytes of length (big endian), then that much JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+HEAD = 4
+# A phone's files are a few kilobytes. What comes back is only told about, so it may be less.
+LONGEST_TO_COURIER = 16 * 1024 * 1024
+LONGEST_TO_DAEMON = 256 * 1024
+
+
+class FrameError(Exception):
+    """What came is no message of this protocol. The text says why and holds nothing of it."""
+
+
+def frame(message: Mapping[str, Any]) -> bytes:
+    """``message`` as it travels."""
+    body = json.dumps(message).encode("ascii")
+    return len(body).to_bytes(HEAD, "big") + body
+
+
+def length_of(head: bytes, longest: int) -> int:
+    """Bytes that follow ``head``. Raises FrameError when those are none, or more than ``longest``."""
+    length = int.from_bytes(head, "big")
+    if len(head) != HEAD or not 0 < length <= longest:
+        raise FrameError("a message is longer than it may be" if length else "a message is empty")
+    return length
+
+
+def message_of(body: bytes) -> dict[str, Any]:
+    """The message in ``body``. Raises FrameError."""
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        raise FrameError("a message is not JSON") from None
+    if not isinstance(message, dict):
+        raise FrameError("a message is no JSON object")
+    return message

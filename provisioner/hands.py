@@ -1,0 +1,147 @@
+"""Whose hands touch an agent's files: our own, or those of a courier in the agent's session."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from provisioner.core.errand import (
+    Bring,
+    Errand,
+    Look,
+    Ran,
+    Remove,
+    Run,
+    brought_from_json,
+    errand_as_json,
+    problems_from_json,
+    ran_from_json,
+    touched_from_json,
+)
+from provisioner.core.frame import FrameError
+from provisioner.core.parcel import Brought, Parcel, State, TargetReport
+from provisioner.core.prepare import Job, prepare
+from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.cycle import Cycle
+from provisioner.edge.awaited_command import run_command
+from provisioner.edge.courier_socket import Connection, LostError
+from provisioner.refresh import AgentReport, parcels_of, refresh, report_of
+
+T = TypeVar("T")
+SECONDS = 30.0
+
+
+class Work(Protocol):
+    """Runs a call in the thread where state, ledger and files are worked on."""
+
+    def __call__(self, call: Callable[[], T], /) -> Awaitable[T]: ...
+
+
+class Hands(Protocol):
+    """What can be done for agents in the place where their phones are. Everything raises ProvisionerError where the
+    place cannot be reached or its ledger cannot be written."""
+
+    async def bring(self, job: Job) -> tuple[AgentReport, frozenset[str]]:
+        """Make the agent's files what ``job`` asks for; gives also the agents that wait for a path which is free
+        now."""
+
+    async def remove(self, agent: str) -> tuple[tuple[Problem, ...], frozenset[str]]:
+        """Remove all files of an agent; gives what could not be removed, and who waits for a path that is free now."""
+
+    async def touched(self, agents: Iterable[str]) -> frozenset[str]:
+        """Those of ``agents`` whose files somebody touched."""
+
+    async def run(self, argv: Sequence[str], seconds: float) -> Ran:
+        """Run a command of the administrator."""
+
+
+class OwnHands:
+    """This process writes. ``work`` runs a call in the thread in which ``cycle`` is used."""
+
+    def __init__(self, cycle: Cycle, work: Work) -> None:
+        self._cycle = cycle
+        self._work = work
+
+    async def bring(self, job: Job) -> tuple[AgentReport, frozenset[str]]:
+        """As ``Hands`` says."""
+        return await self._work(lambda: (refresh(self._cycle, job), self._cycle.freed()))
+
+    async def remove(self, agent: str) -> tuple[tuple[Problem, ...], frozenset[str]]:
+        """As ``Hands`` says."""
+        return await self._work(lambda: (self._cycle.remove(agent), self._cycle.freed()))
+
+    async def touched(self, agents: Iterable[str]) -> frozenset[str]:
+        """As ``Hands`` says."""
+        return await self._work(lambda: frozenset(filter(self._cycle.drifted, agents)))
+
+    async def run(self, argv: Sequence[str], seconds: float) -> Ran:
+        """As ``Hands`` says."""
+        return await run_command(argv, seconds)
+
+
+class CourierHands:
+    """A courier writes, as the user that it runs as."""
+
+    def __init__(self, connection: Connection, work: Work) -> None:
+        self._connection = connection
+        self._work = work
+
+    async def bring(self, job: Job) -> tuple[AgentReport, frozenset[str]]:
+        """As ``Hands`` says."""
+        prepared = await self._work(partial(prepare, job))
+        parcels = parcels_of(prepared, job)
+        answer = await self._ask(Bring(prepared.agent, parcels))
+        brought = self._read(lambda: brought_from_json(answer, parcels))
+        return report_of(prepared, brought), brought.freed
+
+    async def remove(self, agent: str) -> tuple[tuple[Problem, ...], frozenset[str]]:
+        """As ``Hands`` says."""
+        answer = await self._ask(Remove(agent))
+        brought = self._read(lambda: brought_from_json(answer))
+        return brought.problems, brought.freed
+
+    async def touched(self, agents: Iterable[str]) -> frozenset[str]:
+        """As ``Hands`` says."""
+        answer = await self._ask(Look(tuple(agents)))
+        return self._read(lambda: touched_from_json(answer))
+
+    async def run(self, argv: Sequence[str], seconds: float) -> Ran:
+        """As ``Hands`` says."""
+        answer = await self._ask(Run(tuple(argv), seconds), seconds + SECONDS)
+        return self._read(lambda: ran_from_json(answer))
+
+    async def _ask(self, errand: Errand, seconds: float = SECONDS) -> dict[str, Any]:
+        try:
+            answer = await self._connection.ask(errand_as_json(errand), seconds)
+        except LostError as error:
+            raise ProvisionerError(self._problem(str(error))) from None
+        if "failed" in answer:
+            raise ProvisionerError(self._read(lambda: problems_from_json(answer["failed"])))
+        return answer
+
+    def _read(self, read: Callable[[], T]) -> T:
+        """What ``read`` makes of an answer. A courier that answers nonsense is one no longer."""
+        try:
+            return read()
+        except FrameError as error:
+            self._connection.end(str(error))
+            raise ProvisionerError(self._problem(str(error))) from None
+
+    def _problem(self, what: str) -> Problem:
+        return Problem(Place(f"courier of user {self._connection.uid}"), what, "it connects again by itself")
+
+
+def waiting(job: Job) -> AgentReport:
+    """The report of an agent whose user has no session now: everything is found out that can be before."""
+    prepared = prepare(job)
+    what = f"the files wait for a session of {job.home.user}"
+    remark = Problem(Place(f"agent {prepared.agent}"), what, "they are delivered when it begins", remark=True)
+    wait = (TargetReport(parcel.target, _folder(parcel), State.WAITING, (), ()) for parcel in parcels_of(prepared, job))
+    report = report_of(prepared, Brought(tuple(wait)))
+    return replace(report, problems=(*report.problems, remark))
+
+
+def _folder(parcel: Parcel) -> str:
+    return parcel.place.absolute if parcel.place else ""

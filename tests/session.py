@@ -1,0 +1,58 @@
+"""A session of another user for tests: the real courier as a process of that user's."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.machine import PATIENCE, Machine
+
+# What a courier needs is read before it is another user's, who may not see where the program lies.
+_AS_USER = """
+import hashlib, hmac, os, sys
+from provisioner.cli import make_parser, session
+uid, gid, *arguments = sys.argv[1:]
+options = make_parser("session").parse_args(["session", *arguments])
+os.setgroups([])
+os.setresgid(int(gid), int(gid), int(gid))
+os.setresuid(int(uid), int(uid), int(uid))
+sys.exit(options.run(options))
+"""
+# Users of every Debian who own nothing.
+ANA, BETO = pwd.getpwnam("games"), pwd.getpwnam("news")
+root_only = pytest.mark.skipif(
+    os.geteuid() != 0 and os.environ.get("CI") != "true", reason="only root can be several users"
+)
+
+
+def home_of(machine: Machine, login: str, user: pwd.struct_passwd) -> Path:
+    """The home of ``login``, which belongs to ``user`` alone."""
+    home = machine.home(login)
+    home.mkdir(parents=True, exist_ok=True)
+    os.chown(home, user.pw_uid, user.pw_gid)
+    home.chmod(0o700)
+    return home
+
+
+@asynccontextmanager
+async def session(machine: Machine, user: pwd.struct_passwd, home: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A courier of ``user``; it is ended with the block."""
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
+    with (machine.root / f"courier-{user.pw_name}.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _AS_USER, str(user.pw_uid), str(user.pw_gid), "--root", str(machine.root),
+            stdout=log, stderr=log, env=environment, cwd=Path(__file__).parents[1],
+        )  # fmt: skip
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await asyncio.wait_for(process.wait(), PATIENCE)
