@@ -76,7 +76,7 @@ def test_programs_get_json(folder):
     assert problem == {
         "where": f"{folder}/agents.d/b.yaml", "line": 1, "column": 21,
         "what": "`colour` is not a setting of an item of `agents`",
-        "fix": "known here: login, password, user, home, workstations, targets, account", "remark": False,
+        "fix": "known here: login, password, user, home, workstations, targets, account, relay", "remark": False,
     }  # fmt: skip
     (folder / "agents.d/b.yaml").unlink()
     write(folder / "agents.d/x.yml", "")
