@@ -26,6 +26,9 @@ def is_token(text: str) -> bool:
 def split(text: str, separator: str) -> Iterator[str]:
     """The pieces of ``text`` between separators (one character) that stand neither in quotes nor in angle brackets,
     without the blanks around them."""
+    if '"' not in text and "<" not in text:
+        yield from (piece.strip(" \t") for piece in text.split(separator))
+        return
     start, quoted, angled, escaped = 0, False, False, False
     for place, char in enumerate(text):
         if escaped:

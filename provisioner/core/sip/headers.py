@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 from provisioner.core.sip.grammar import split
 
@@ -20,31 +20,95 @@ _SINGLE = {"www-authenticate", "authorization", "proxy-authenticate", "proxy-aut
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """One header field: its name as it was written, and its value unfolded and without the blanks around it."""
+    """One header field: its name as it was written, and its value unfolded and without the blanks around it.
+
+    ``raw`` is the whole field as it came, line folds and all, or empty for one that was made here; it takes no part in
+    comparisons, and who changes a value makes a new field.
+    """
 
     name: str
     value: str
+    raw: str = field(default="", compare=False, repr=False)
 
     @property
     def key(self) -> str:
         """The name that all spellings share: long and in lower case."""
-        name = self.name.lower()
-        return _COMPACT.get(name, name)
+        return key_of(self.name)
+
+    @property
+    def text(self) -> str:
+        """The field as it goes on the wire, without the line's end."""
+        return self.raw or f"{self.name}: {self.value}"
+
+    def values(self) -> Iterator[str]:
+        """Its values, one by one where a comma joins several."""
+        if "," not in self.value or self.key in _SINGLE:
+            yield self.value
+        else:
+            yield from split(self.value, ",")
+
+
+def key_of(name: str) -> str:
+    """The name that all spellings of a header share: long and in lower case."""
+    name = name.lower()
+    return _COMPACT.get(name, name)
 
 
 @dataclass(frozen=True, slots=True)
 class Headers:
-    """All header fields of a message. ``Content-Length`` is not among them: it is framing."""
+    """All header fields of a message. ``Content-Length`` is not among them: it is framing.
+
+    A change gives new headers, in which every field that it does not concern stands as it came, byte for byte.
+    """
 
     fields: tuple[Header, ...] = ()
 
     def every(self, name: str) -> Iterator[str]:
         """The values of ``name`` in any spelling, one for each value also where a comma joins several."""
-        key = Header(name, "").key
-        for field in self.fields:
-            if field.key == key:
-                yield from (field.value,) if key in _SINGLE else split(field.value, ",")
+        key = key_of(name)
+        for one in self.fields:
+            if one.key == key:
+                yield from one.values()
 
     def first(self, name: str) -> str:
         """The first value of ``name``, or ``""``."""
         return next(self.every(name), "")
+
+    def on_top(self, name: str, value: str) -> Headers:
+        """With one more field before all others."""
+        return Headers((Header(name, value), *self.fields))
+
+    def at_end(self, name: str, value: str) -> Headers:
+        """With one more field behind all others."""
+        return Headers((*self.fields, Header(name, value)))
+
+    def changed(self, name: str, change: Callable[[str], str | None]) -> Headers:
+        """With ``change`` made to each value of ``name``; a value that becomes None goes, an empty field with it."""
+        key = key_of(name)
+        return Headers(tuple(made for one in self.fields if (made := _changed(one, change) if one.key == key else one)))
+
+    def without_first(self, name: str) -> Headers:
+        """Without the first value of ``name``, whether it has a field of its own or shares one."""
+        left = [True]
+        return self.changed(name, lambda value: None if left and left.pop() else value)
+
+    def without(self, *names: str) -> Headers:
+        """Without all values of ``names``."""
+        keys = set(map(key_of, names))
+        return Headers(tuple(one for one in self.fields if one.key not in keys))
+
+    def with_one(self, name: str, value: str) -> Headers:
+        """With ``value`` as the only one of ``name``, in the place of the first."""
+        if not self.first(name):
+            return self.without(name).at_end(name, value)
+        new = [value]
+        return self.changed(name, lambda _: new.pop() if new else None)
+
+
+def _changed(one: Header, change: Callable[[str], str | None]) -> Header | None:
+    before = list(one.values())
+    after = [change(value) for value in before]
+    if before == after:
+        return one
+    kept = [value for value in after if value is not None]
+    return Header(one.name, ", ".join(kept)) if kept else None

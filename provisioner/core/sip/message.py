@@ -1,4 +1,8 @@
-"""Bytes → SIP message → bytes (RFC 3261 sections 7 and 18.3). The body is opaque."""
+"""Bytes → SIP message → bytes (RFC 3261 sections 7 and 18.3). The body is opaque.
+
+Written here, because what is forwarded must go out as it came: the best library that is kept (``sipmessage`` 0.7, in no
+Debian release) prints every header anew and refuses the first message of RFC 4475; the others are whole SIP stacks.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,13 @@ from provisioner.core.sip.headers import Header, Headers
 
 # Asterisk closes a WebSocket at a larger frame (res_http_websocket.c, MAXIMUM_FRAME_SIZE); UDP cannot carry it.
 LARGEST = 65_535
+MOST_FIELDS = 256
 
 _REQUEST = re.compile(rf"({TOKEN}) ([^\s<>]+) SIP/2\.0", re.IGNORECASE)
 _RESPONSE = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE)
 _FIELD = re.compile(rf"({TOKEN})[ \t]*:(.*)", re.DOTALL)
 _FOLD = re.compile(r"\r\n[ \t]+")
+_LINE_END = re.compile(r"\r\n(?![ \t])")
 _BLANK_LINES = re.compile(rb"(?:\r\n)*")
 _URI = re.compile(r"[^\s<>]+")
 
@@ -83,6 +89,15 @@ def take_message(stream: bytes) -> tuple[Message | None, bytes]:
     return _message(start, headers, rest[:length]), rest[length:]
 
 
+def read_head(received: bytes) -> tuple[Message, int | None]:
+    """The message without its body, and how long that is said to be. Raises NotSip, also for half a head."""
+    head, _ = _cut(received)
+    if head is None:
+        raise NotSip("it has no end of headers")
+    start, headers, length = _read_head(head)
+    return _message(start, headers, b""), length
+
+
 def print_message(message: Message) -> bytes:
     """The message as it goes on the wire, its Content-Length last.
 
@@ -98,8 +113,8 @@ def print_message(message: Message) -> bytes:
     fields = message.headers.fields
     if any(not is_token(field.name) or field.key == "content-length" for field in fields):
         raise NotSip("a header's name cannot be written")
-    lines = [start, *(f"{field.name}: {field.value}" for field in fields), f"Content-Length: {len(message.body)}"]
-    if any("\r" in line or "\n" in line for line in lines):
+    lines = [start, *(field.text for field in fields), f"Content-Length: {len(message.body)}"]
+    if _has_break(start) or any(_is_broken(field.raw) if field.raw else _has_break(field.text) for field in fields):
         raise NotSip("a line break stands in a header")
     try:
         return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + message.body
@@ -120,20 +135,32 @@ def _blank_lines(received: bytes) -> int:
 
 
 def _read_head(head: str) -> tuple[str, Headers, int | None]:
-    start, *lines = _FOLD.sub(" ", head).split("\r\n")
-    if any("\r" in line or "\n" in line for line in (start, *lines)):
+    first, *lines = _LINE_END.split(head)
+    start = _FOLD.sub(" ", first)
+    if any(_is_broken(line) for line in (start, *lines)):
         raise NotSip("a line ends with half a line break")
+    if len(lines) > MOST_FIELDS:
+        raise NotSip(f"it has more than {MOST_FIELDS} headers")
     fields = [_field(line) for line in lines]
     lengths = {field.value for field in fields if field.key == "content-length"}
     kept = Headers(tuple(field for field in fields if field.key != "content-length"))
     return start, kept, _length(lengths)
 
 
+def _is_broken(line: str) -> bool:
+    """Whether a line break stands in it that is no fold."""
+    return _has_break(line) and _has_break(_FOLD.sub(" ", line))
+
+
+def _has_break(text: str) -> bool:
+    return "\n" in text or "\r" in text
+
+
 def _field(line: str) -> Header:
-    found = _FIELD.fullmatch(line)
+    found = _FIELD.fullmatch(_FOLD.sub(" ", line) if "\r" in line else line)
     if found is None:
         raise NotSip("a header line has no name or no colon")
-    return Header(found[1], found[2].strip(" \t"))
+    return Header(found[1], found[2].strip(" \t"), line)
 
 
 def _length(values: Iterable[str]) -> int | None:

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 
 from provisioner.core.account import Account, Transport
 from provisioner.core.escape import sip_user
+from provisioner.core.sip.address import read_name_addr
 from provisioner.core.sip.digest import Signed
-from provisioner.core.sip.grammar import NotSip, parameters, split
+from provisioner.core.sip.grammar import parameters
 from provisioner.core.sip.headers import Header, Headers
 from provisioner.core.sip.message import Message, Request, Response
 
 METHOD = "REGISTER"
 T1, T2 = 0.5, 4.0
-# A display name in quotes may hold brackets of its own.
-_BRACKETED = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^<"])*<([^>]*)>(.*)', re.DOTALL)
 _SEQUENCE = re.compile(rf"([0-9]{{1,10}})\s+{METHOD}")
 _SECONDS = re.compile("[0-9]{1,10}")
 
@@ -75,12 +74,9 @@ class Binding:
 def bindings(response: Response) -> Iterator[Binding]:
     """Who is registered, as the registrar's 200 says. Raises NotSip for a contact that is none."""
     for value in response.headers.every("Contact"):
-        bracketed = _BRACKETED.fullmatch(value)
-        uri, rest = bracketed.groups() if bracketed else (next(split(value, ";")), value.partition(";")[2])
-        if not uri.strip():
-            raise NotSip("a Contact is empty")
-        expires = parameters(rest).get("expires", "")
-        yield Binding(uri.strip(), int(expires) if _SECONDS.fullmatch(expires) else None)
+        contact = read_name_addr(value)
+        expires = parameters(contact.after).get("expires", "")
+        yield Binding(contact.uri, int(expires) if _SECONDS.fullmatch(expires) else None)
 
 
 def retransmissions(limit: float) -> Iterator[float]:

@@ -1,0 +1,275 @@
+"""One phone and its WebSocket: what comes in on one side, and what goes out on either.
+
+A state machine without sockets or clock. In answer mode the phone holds no credential: a challenge is answered here,
+once, and the phone hears of it only when the server refuses that answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from dataclasses import replace
+from itertools import count
+
+from provisioner.core.sip.address import read_name_addr, read_via, user_of
+from provisioner.core.sip.calls import Calls
+from provisioner.core.sip.exchange import Author, Exchange, Exchanges
+from provisioner.core.sip.headers import Header, Headers
+from provisioner.core.sip.message import Message, Request, Response
+from provisioner.core.sip.registration import Registration, Standing
+from provisioner.core.sip.reply import check_whole, cseq_of, is_in_dialog, reply
+from provisioner.core.sip.rewrite import (
+    MAGIC,
+    Ways,
+    hops_left,
+    request_to_phone,
+    request_to_server,
+    response_to_phone,
+    response_to_server,
+)
+from provisioner.core.sip.sides import Link, Output, Shared, ToPhone, ToServer
+from provisioner.core.sip.signer import CREDENTIALS
+
+RETRY_AFTER = 5
+_MOST_CALLED = 256
+_RACK = re.compile(r"([0-9]{1,10})\s+([0-9]{1,10})\s+(\S+)")
+
+
+class Flow:
+    """``now`` is always monotonic seconds. What is no SIP raises NotSip, and changes nothing."""
+
+    def __init__(self, shared: Shared, ways: Ways, mark: str) -> None:
+        self._signer = shared.signer
+        self._sequences = shared.sequences
+        self._key = shared.key
+        self._ways = ways
+        self._mark = mark
+        self._exchanges = Exchanges()
+        self._called: dict[str, None] = {}
+        self._numbers = count(1)
+        self.link = Link.OPENING
+        self.calls = Calls()
+        self.registration = Registration()
+        self.refusals = 0
+        self.ask_at: float | None = None
+
+    def from_phone(self, message: Message, now: float) -> list[Output]:
+        """A message of the phone."""
+        check_whole(message)
+        if isinstance(message, Response):
+            return self._phone_answers(message)
+        if message.method == "ACK":
+            return self._acknowledged(message)
+        if known := self._exchanges.of_phone(message):
+            return [ToPhone(known.answer)] if known.answer else []
+        return self._phone_asks(message, now)
+
+    def from_server(self, message: Message, now: float) -> list[Output]:
+        """A message that came over the WebSocket."""
+        check_whole(message)
+        if isinstance(message, Response):
+            return self._server_answers(message, now)
+        if message.method != "ACK" and hops_left(message) == 0:
+            return [ToServer(reply(message, 483, "Too Many Hops"))]
+        self.calls.asked(message)
+        if not is_in_dialog(message):
+            self._called[message.headers.first("Call-ID")] = None
+            if len(self._called) > _MOST_CALLED:
+                del self._called[next(iter(self._called))]
+        via = message.headers.first("Via")
+        return [ToPhone(request_to_phone(message, self._ways, self._branch(read_via(via).branch or via)))]
+
+    def up(self, now: float) -> list[Output]:
+        """The WebSocket is open (again): what was held goes out, and the server hears anew what it knew of the phone."""
+        self.link = Link.UP
+        held = self._exchanges.waiting()
+        outputs = [output for one in held for output in self._send(one)]
+        return outputs if any(one.method == "REGISTER" for one in held) else outputs + self.replay(now)
+
+    def lost(self, now: float) -> list[Output]:
+        """The WebSocket is cut, and a new one opens: answers that were still to come will not come. A registration is
+        asked for again."""
+        self.link = Link.OPENING
+        self.ask_at = None
+        self.calls.cut()
+        if self.registration.standing in (Standing.REGISTERED, Standing.DISPLACED):
+            self.registration = replace(self.registration, standing=Standing.NONE)
+        outputs: list[Output] = []
+        for one in self._exchanges.waiting():
+            if one.method == "REGISTER" and one.author is Author.PHONE:
+                one.tries = 0
+            else:
+                outputs += self._away(one, now)
+        return outputs
+
+    def down(self, now: float) -> list[Output]:
+        """No WebSocket could be opened."""
+        self.link = Link.AWAY
+        return [output for one in self._exchanges.waiting() for output in self._away(one, now)]
+
+    def replay(self, now: float) -> list[Output]:
+        """Send the phone's last REGISTER anew, with a credential that may be another one."""
+        request = self.registration.request
+        return self._own(request, Author.REPLAY, now) if request else []
+
+    def ask(self, now: float) -> list[Output]:
+        """Ask the server who is registered: nobody tells a phone that another one has taken its calls. Due at
+        ``ask_at``."""
+        self.ask_at = None
+        request = self.registration.request
+        if request is None:
+            return []
+        headers = request.headers.without("Contact", "Expires").with_one("Call-ID", f"{self._mark}-query")
+        return self._own(replace(request, headers=headers, body=b""), Author.QUERY, now)
+
+    def _phone_asks(self, request: Request, now: float) -> list[Output]:
+        exchange = Exchange(request)
+        if not self._exchanges.add(exchange, now):
+            return [ToPhone(reply(request, 503, "Too Many Requests At Once"))]
+        if refusal := self._refusal(request):
+            return self._ended(exchange, refusal, now)
+        if request.method == "REGISTER":
+            self.registration = self.registration.asked(request)
+        if self._signer.refused and not is_in_dialog(request) and request.method != "CANCEL":
+            return self._ended(exchange, reply(request, 403, "Refused By The Server Before"), now)
+        if request.method == "CANCEL":
+            return self._cancelled(exchange, now)
+        if self.link is Link.AWAY:
+            return self._away(exchange, now)
+        self.calls.asked(request)
+        return self._send(exchange) if self.link is Link.UP else []
+
+    def _refusal(self, request: Request) -> Response | None:
+        """Why this request goes no further."""
+        if hops_left(request) == 0:
+            return reply(request, 483, "Too Many Hops")
+        names = ("From", "To") if request.method == "REGISTER" else ("From",)
+        if not is_in_dialog(request) and any(_user(request, name) != self._signer.name for name in names):
+            return reply(request, 403, "Not Your Account")
+        return None
+
+    def _send(self, exchange: Exchange, credentials: Header | None = None) -> list[Output]:
+        exchange.sent = self._sequences.next(exchange.call_id, exchange.number, exchange.method)
+        self._exchanges.travels(exchange, self._branch(f"{exchange.key[0]} {exchange.sent}"))
+        request = self._numbered(exchange.request, exchange.sent)
+        if exchange.author is not Author.PHONE:
+            request = replace(request, headers=request.headers.without("Via"))
+        sent = request_to_server(request, self._ways, exchange.branch)
+        if credentials:
+            sent = replace(sent, headers=sent.headers.at_end(credentials.name, credentials.value))
+        return [ToServer(sent)]
+
+    def _own(self, request: Request, author: Author, now: float) -> list[Output]:
+        if self.link is not Link.UP or self._signer.refused:
+            return []
+        via = f"SIP/2.0/{self._ways.to_phone};branch={MAGIC}{self._mark}{next(self._numbers)}"
+        exchange = Exchange(replace(request, headers=request.headers.without("Via").on_top("Via", via)), author)
+        return self._send(exchange) if self._exchanges.add(exchange, now) else []
+
+    def _cancelled(self, exchange: Exchange, now: float) -> list[Output]:
+        invite = self._exchanges.of_phone(exchange.request, "INVITE")
+        if invite is None or invite.ended_at is not None:
+            return self._ended(exchange, reply(exchange.request, 481, "No Such Call"), now)
+        if not invite.branch:  # still held
+            gone = self._ended(invite, reply(invite.request, 487, "Request Terminated"), now)
+            return self._ended(exchange, reply(exchange.request, 200, "OK"), now) + gone
+        invite.cancelled = True
+        exchange.sent = invite.sent
+        self._exchanges.travels(exchange, invite.branch)
+        request = self._numbered(exchange.request, invite.sent)
+        return [ToServer(request_to_server(request, self._ways, invite.branch))]
+
+    def _acknowledged(self, ack: Request) -> list[Output]:
+        invite = self._exchanges.of_phone(ack, "INVITE")
+        if self.link is not Link.UP or (invite and not invite.branch):
+            return []
+        sent = invite.sent if invite else self._sequences.of(ack.headers.first("Call-ID"), cseq_of(ack)[0])
+        branch = invite.branch if invite else self._branch(read_via(ack.headers.first("Via")).branch)
+        return [ToServer(request_to_server(self._numbered(ack, sent), self._ways, branch))]
+
+    def _phone_answers(self, response: Response) -> list[Output]:
+        answer = response_to_server(response, self._ways)
+        self.calls.answered(response, cseq_of(response)[1])
+        return [ToServer(answer)] if self.link is Link.UP else []
+
+    def _server_answers(self, response: Response, now: float) -> list[Output]:
+        branch, method = read_via(response.headers.first("Via")).branch, cseq_of(response)[1]
+        exchange = self._exchanges.of_server(branch, method)
+        if exchange is None or (exchange.ended_at is not None and not response.is_final):
+            return []
+        if exchange.tries:
+            self._signer.answered(exchange.request, response)
+        elif response.status in (401, 407) and exchange.ended_at is None:
+            return self._sign(exchange, response, now) or self._passed_on(exchange, response, now)
+        return self._passed_on(exchange, response, now)
+
+    def _sign(self, exchange: Exchange, response: Response, now: float) -> list[Output]:
+        """Answer a challenge; nothing where it is not to be answered."""
+        if not self._may_sign(exchange):
+            return []
+        credentials = self._signer.sign(exchange.request, response, self._branch(f"cnonce {next(self._numbers)}"))
+        if credentials is None:
+            return []
+        ack = self._own_ack(exchange, response) if exchange.method == "INVITE" else []
+        if exchange.cancelled:
+            return ack + self._ended(exchange, reply(exchange.request, 487, "Request Terminated"), now)
+        exchange.tries += 1
+        return ack + self._send(exchange, credentials)
+
+    def _may_sign(self, exchange: Exchange) -> bool:
+        """In a call that the server began, From is what the phone's contact says, which may be another word."""
+        return _user(exchange.request, "From") == self._signer.name or exchange.call_id in self._called
+
+    def _own_ack(self, exchange: Exchange, response: Response) -> list[Output]:
+        kept = ("from", "call-id", "route", "max-forwards")
+        fields = [one for one in exchange.request.headers.fields if one.key in kept]
+        headers = Headers((*fields, Header("To", response.headers.first("To")), Header("CSeq", f"{exchange.sent} ACK")))
+        ack = request_to_server(Request("ACK", exchange.request.uri, headers), self._ways, exchange.branch)
+        return [ToServer(ack)]
+
+    def _passed_on(self, exchange: Exchange, response: Response, now: float) -> list[Output]:
+        if response.is_final:
+            self._exchanges.ends(exchange, now)
+            if exchange.method == "REGISTER":
+                self._learn(exchange, response, now)
+        if exchange.author is not Author.PHONE:
+            return []
+        self.calls.answered(response, exchange.method)
+        headers = response.headers.with_one("CSeq", exchange.request.headers.first("CSeq"))
+        exchange.answer = response_to_phone(replace(response, headers=headers), self._ways, exchange.method)
+        return [ToPhone(exchange.answer)]
+
+    def _learn(self, exchange: Exchange, response: Response, now: float) -> None:
+        self.refusals += response.status in (401, 403, 404, 407)
+        if exchange.author is Author.QUERY:
+            self.registration = self.registration.seen(response)
+        elif exchange.request.headers.first("Contact"):
+            self.registration = self.registration.answered(exchange.request, response)
+            registered = self.registration.standing is Standing.REGISTERED
+            self.ask_at = now + self.registration.expires / 2 if registered else None
+
+    def _away(self, exchange: Exchange, now: float) -> list[Output]:
+        answer = reply(exchange.request, 503, "Server Away", Header("Retry-After", str(RETRY_AFTER)))
+        return self._ended(exchange, answer, now)
+
+    def _ended(self, exchange: Exchange, answer: Response, now: float) -> list[Output]:
+        exchange.answer = answer
+        self._exchanges.ends(exchange, now, here=True)
+        self.calls.answered(answer, exchange.method)
+        return [ToPhone(answer)] if exchange.author is Author.PHONE else []
+
+    def _numbered(self, request: Request, number: int) -> Request:
+        headers = request.headers.with_one("CSeq", f"{number} {request.method}")
+        if rack := _RACK.fullmatch(headers.first("RAck")):
+            sent = self._sequences.of(headers.first("Call-ID"), int(rack[2]))
+            headers = headers.with_one("RAck", f"{rack[1]} {sent} {rack[3]}")
+        return replace(request, headers=headers.without(*CREDENTIALS) if self._signer.answers else headers)
+
+    def _branch(self, seed: str) -> str:
+        made = hmac.new(self._key, seed.encode("utf-8", "surrogateescape"), hashlib.sha256)
+        return MAGIC + made.hexdigest()[:32]
+
+
+def _user(request: Request, name: str) -> str:
+    return user_of(read_name_addr(request.headers.first(name)).uri)
