@@ -7,6 +7,9 @@ need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 installs() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 need systemd-analyze systemd
 need unshare util-linux
+need man man-db
+need zsh zsh
+need fish fish
 if [ "${1:-}" = real ]; then
     need mmdebstrap mmdebstrap
     need linphonec linphone-cli

@@ -1,8 +1,9 @@
-"""Every setting as a table for the README."""
+"""Every setting with what there is to say of it; as a table for the README."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from provisioner.core.schema import SETTINGS, default_of, effects, keys
 from provisioner.core.schema_words import Schema
@@ -10,21 +11,36 @@ from provisioner.core.schema_words import Schema
 _COSTS = {"log-in": "logs in", "render": "renders", "none": "nothing"}
 
 
-def settings_table() -> str:
-    """Markdown: the name of each setting, what it means, its default, and what a change of it costs."""
-    head = ["| Setting | Meaning | Default | A change |", "|---|---|---|---|"]
-    return "\n".join([*head, *_rows()]) + "\n"
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: ``name`` is dotted, ``default`` as in YAML or "", ``cost`` what a change of it does ("" for a
+    section)."""
+
+    name: str
+    meaning: str
+    default: str
+    cost: str
 
 
-def _rows() -> Iterator[str]:
+def settings() -> Iterator[Setting]:
+    """Every setting, in the order of the schema; those of ``defaults``, which are an agent's, once only."""
     costs = effects()
     for name, part in keys():
-        # These are the keys of an agent once more.
         if name.startswith("defaults."):
             continue
         is_section = "properties" in part or name in ("agents", "platform.turn")
-        cost = "" if is_section else _COSTS[costs[name]]
-        yield f"| `{name}` | {_cell(_meaning(name, part))} | {_cell(_default(part))} | {cost} |"
+        yield Setting(name, _meaning(name, part), default_of(part), "" if is_section else _COSTS[costs[name]])
+
+
+def settings_table() -> str:
+    """Markdown: the name of each setting, what it means, its default, and what a change of it costs."""
+    head = ["| Setting | Meaning | Default | A change |", "|---|---|---|---|"]
+    return "\n".join([*head, *map(_row, settings())]) + "\n"
+
+
+def _row(setting: Setting) -> str:
+    default = setting.default if setting.default in ("", "none") else f"`{setting.default}`"
+    return f"| `{setting.name}` | {_cell(setting.meaning)} | {_cell(default)} | {setting.cost} |"
 
 
 def _meaning(name: str, part: Schema) -> str:
@@ -39,11 +55,6 @@ def _meaning(name: str, part: Schema) -> str:
     if name in _REQUIRED:
         says.append("Required.")
     return " ".join(says)
-
-
-def _default(part: Schema) -> str:
-    default = default_of(part)
-    return f"`{default}`" if default and default != "none" else default
 
 
 def _cell(text: str) -> str:
