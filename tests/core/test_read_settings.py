@@ -8,6 +8,7 @@ from provisioner.core.account import DtmfMode, MediaEncryption, Transport
 from provisioner.core.credential import FromCommand, FromCredential, FromEnv, FromFile, Inline
 from provisioner.core.document import read_document
 from provisioner.core.read_settings import agents_of, merged, settings_from, shared_defaults
+from provisioner.core.relay_way import RelayMode, RelayPolicy
 from provisioner.core.schema import SETTINGS
 from provisioner.core.secret import Secret
 from provisioner.core.settings import AgentSettings, LoginPolicy, Overrides, Settings, TargetChoice, WatchPolicy
@@ -86,12 +87,35 @@ def test_targets_are_names_or_mappings():
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "policy"),
+    [
+        ("", RelayPolicy()),
+        ("  relay: auto\n", RelayPolicy()),
+        ("  relay: off\n", RelayPolicy(use=False)),
+        ("  relay: {mode: pass}\n", RelayPolicy(mode=RelayMode.PASS)),
+        ("  relay: {port: 5070}\n", RelayPolicy(port=5070)),
+        ("  relay: {mode: answer, port: 5070}\n", RelayPolicy(True, RelayMode.ANSWER, 5070)),
+    ],
+)
+def test_the_relay_is_a_word_or_a_mapping(text, policy):
+    assert agent(text).relay == policy
+
+
 def test_a_login_of_digits_is_text():
     assert list(settings(f"{MAIN}agents: [{{login: 0123}}, {{login: on}}]\n").agents) == ["0123", "on"]
 
 
 def test_an_agent_knows_where_they_stand():
     assert str(agent("").place) == "provisioner.yaml:3:3"
+
+
+def test_how_the_relay_works_is_merged_and_whether_it_does_is_replaced():
+    below = {"relay": {"mode": "pass", "port": 5070}}
+    assert merged(below, {"relay": {"port": 5080}})["relay"] == {"mode": "pass", "port": 5080}
+    assert merged(below, {"relay": "off"})["relay"] == "off"
+    assert merged({"relay": "off"}, {"relay": {"port": 5080}})["relay"] == {"port": 5080}
+    assert merged(below, {})["relay"] == below["relay"]
 
 
 def test_a_file_with_mistakes_gives_no_agents():

@@ -11,6 +11,7 @@ from provisioner.core.account import DtmfMode, MediaEncryption, Transport
 from provisioner.core.credential import FromEnv, FromFile
 from provisioner.core.problem import Place
 from provisioner.core.reason import Identity, Reason, Wanted, identity_of, reason, same_login, wait
+from provisioner.core.relay_way import RelayMode, RelayPolicy
 from provisioner.core.secret import Secret
 from provisioner.core.session import HeldSession
 from provisioner.core.settings import Overrides, TargetChoice, TurnServer
@@ -61,6 +62,9 @@ def with_account(**changes: Any) -> Wanted:
         ("DTMF", with_account(dtmf=DtmfMode.INFO), Reason.RENDER),
         ("transport", with_account(transport=Transport.TLS), Reason.RENDER),
         ("media encryption", with_account(media_encryption=MediaEncryption.SDES), Reason.RENDER),
+        ("the relay is off", with_agent(relay=RelayPolicy(use=False)), Reason.RENDER),
+        ("the relay passes", with_agent(relay=RelayPolicy(mode=RelayMode.PASS)), Reason.RENDER),
+        ("another port of the relay", with_agent(relay=RelayPolicy(port=25061)), Reason.RENDER),
         ("display name", with_account(display_name="Ana"), Reason.RENDER),
         ("SIP user", with_account(name="7001"), Reason.RENDER),
         ("a template", replace(OLD, targets={"json": None, "baresip": None}), Reason.RENDER),

@@ -41,12 +41,14 @@ def test_a_manifest_becomes_a_target():
     assert list(one.media_encryption.values()) == ["off"]
     assert (one.files[0].mode, one.files[0].once, one.files[0].format) == (0o600, False, "ini")
     assert (one.folders, one.limits, one.options, one.tried_with, one.every_credential) == ((), {}, {}, (), False)
+    assert one.relay == frozenset()
 
 
 def test_all_that_a_manifest_may_say_is_kept():
     more = """\
 folders: [.own/data]
 every_credential: true
+relay: [route, ice]
 tried_with: ["Own 1.2"]
 limits: {name: {refuse: "@", longest: 9}}
 options: {beep: {default: "no", values: ["no", "yes"], description: Beep.}}
@@ -54,6 +56,7 @@ options: {beep: {default: "no", values: ["no", "yes"], description: Beep.}}
     spec = "{name: b, template: a.j2, format: text, mode: '0640', once: true, longest_line: 99, refuse: x}"
     one = made(GOOD.replace("files:\n", f"files:\n  - {spec}\n") + more)
     assert (one.folders, one.every_credential, one.tried_with) == ((".own/data",), True, ("Own 1.2",))
+    assert one.relay == {"route", "ice"}
     assert one.limits == {"name": Limit("@", 9)}
     assert one.options == {"beep": Option("no", "Beep.", ("no", "yes"))}
     first = one.files[0]
@@ -88,6 +91,8 @@ options: {beep: {default: "no", values: ["no", "yes"], description: Beep.}}
         ("format: ini}", "format: ini}\n  - {name: a.conf, template: a.j2, format: ini}", 10,
          "`a.conf` is written twice"),
         ("title: Own phone", "title: Own phone\ntitle: Other", 2, "twice"),
+        ("files:\n", "relay: [root]\nfiles:\n", 8, "did you mean `route`?"),
+        ("files:\n", "relay: true\nfiles:\n", 8, "`relay`"),
     ],
 )  # fmt: skip
 def test_each_mistake_is_said_at_its_line(change, to, line, says):

@@ -1,7 +1,8 @@
 """The golden cases: ``<target>/<case>/`` with what goes in and the complete set of files that comes out.
 
-In: ``reply.json``, the body of a login; ``settings.yaml``, a whole provisioner.yaml with one agent. Out: ``expected/``
-as it lies below the home, and ``modes``, one line a file in the order of delivery: mode, path, ``once`` for a seed.
+In: ``reply.json``, the body of a login; ``settings.yaml``, a whole provisioner.yaml with one agent, and with a relay
+where it names a port for one. Out: ``expected/`` as it lies below the home, and ``modes``, one line a file in the order
+of delivery: mode, path, ``once`` for a seed.
 
 ``python -m tests.targets.golden`` writes what comes out anew for every case; look at the difference before you commit
 it. Nothing in the tests calls that, and where ``CI`` is set it refuses.
@@ -21,6 +22,7 @@ from provisioner.core.derive import Secrets
 from provisioner.core.parcel import Home
 from provisioner.core.prepare import Job, PreparedTarget, prepare
 from provisioner.core.reason import Identity, Wanted
+from provisioner.core.relay_way import RelayWay
 from provisioner.core.reply import LoggedIn, Reply, read_reply
 from provisioner.core.settings import Settings
 from provisioner.edge.configuration import Configuration
@@ -67,7 +69,9 @@ def _prepared(case: Path) -> tuple[PreparedTarget, ...]:
     wanted = Wanted(Identity(settings.platform.url, agent.login, ""), agent, settings.platform, targets)
     turn = tuple(server.password.secret for server in settings.platform.turn if isinstance(server.password, Inline))
     secrets = Secrets(agent.password.secret, turn)
-    prepared = prepare(Job(wanted, reply.row, secrets, Home("victor", "/home/victor"), catalog().targets))
+    relay = RelayWay(agent.relay.port, agent.relay.mode) if agent.relay.port else None
+    home = Home("victor", "/home/victor")
+    prepared = prepare(Job(wanted, reply.row, secrets, home, catalog().targets, relay=relay))
     assert prepared.account is not None, [str(problem) for problem in prepared.problems]
     return prepared.targets
 

@@ -12,6 +12,7 @@ from provisioner.core.derive import Secrets, account_of
 from provisioner.core.fit import Choice, Fit, fit
 from provisioner.core.peer import peer_from_row
 from provisioner.core.problem import Place
+from provisioner.core.relay_way import RelayWay
 from provisioner.core.render import Rendered, render
 from provisioner.core.secret import Secret
 from provisioner.core.settings import AgentSettings, Overrides, Platform, TargetChoice
@@ -70,6 +71,11 @@ def account(answer: Mapping[str, object], *, password: str | None = PASSWORD, **
     """The account that the program makes of a login's answer."""
     secrets = Secrets(Secret(password) if password else None)
     return account_of(peer_from_row(answer), agent(Overrides(**overrides)), PLATFORM, secrets)[0]
+
+
+def relayed(name: str, one: Account, relay: RelayWay = RelayWay(25060)) -> Fit:  # noqa: B008
+    """``one`` fitted to a shipped target that may go through a relay."""
+    return fit(one, target(name), Choice(FOLDER, {}, relay=relay))
 
 
 def fitted(name: str, one: Account, **options: str) -> Fit:

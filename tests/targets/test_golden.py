@@ -9,8 +9,9 @@ from pathlib import PurePosixPath
 
 import pytest
 
+from provisioner.core.relay_way import RelayMode
 from tests.targets.golden import CASES, FOLDER, expected, outcome
-from tests.targets.stage import PAIRS, catalog
+from tests.targets.stage import PAIRS, PASSWORD, catalog, ha1
 
 
 def _named(path):
@@ -42,6 +43,15 @@ def test_every_target_has_a_case_for_each_transport_and_each_generation(target, 
     else:
         assert not re.fullmatch("[0-9a-f]{32}", reply["md5secret"])
         assert (bool(reply["secret"]), "token" in reply) == (True, False)
+
+
+@pytest.mark.parametrize("mode", RelayMode)
+@pytest.mark.parametrize("name", [name for name, one in catalog().targets.items() if one.relay])
+def test_every_target_that_goes_through_the_relay_has_a_case_for_each_mode(name, mode):
+    texts = b"".join(expected(FOLDER / name / ("relay" if mode is RelayMode.ANSWER else "relay-pass")).files.values())
+    assert b"127.0.0.1:25060" in texts
+    secret = any(text.encode() in texts for text in (PASSWORD, ha1()))
+    assert secret is (mode is RelayMode.PASS)
 
 
 def test_every_folder_of_cases_belongs_to_a_target():
