@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from provisioner.core.attempt import FINAL
-from provisioner.core.parcel import TargetReport
+from provisioner.core.parcel import State, TargetReport
 from provisioner.core.problem import Place, Problem
 from provisioner.core.reason import Identity, identity_of, same_login
 from provisioner.core.report import problem_as_json
@@ -80,13 +80,15 @@ class Seat:
         return Attempt(self.login, mark, 0.0, "", "", 0)
 
 
-def seat_as_json(seat: Seat) -> dict[str, Any]:
-    """What the status tells of one agent."""
+def seat_as_json(seat: Seat, *, present: bool) -> dict[str, Any]:
+    """What the status tells of one agent; ``present`` says whether the agent's user has a session now."""
     report = seat.report
     problems = [*seat.served.problems, *(report.problems if report else ()), *seat.reloads.values()]
     return {
         "agent": seat.login,
-        "login": _login(seat),
+        "user": seat.served.home.user if seat.served.home else None,
+        "present": present,
+        "login": _login(seat, present),
         "proof": str(report.proof) if report and report.proof else None,
         "targets": [_target(target) for target in report.targets] if report else [],
         "problems": [problem_as_json(problem) for problem in problems],
@@ -96,7 +98,8 @@ def seat_as_json(seat: Seat) -> dict[str, Any]:
 def is_served(seat: Seat) -> bool:
     """Are the files of this agent as they should be?"""
     report = seat.report
-    return bool(seat.holds and not seat.served.problems and not seat.reloads and report and report.healthy)
+    well = seat.holds and not seat.served.problems and not seat.reloads and report and report.healthy
+    return bool(well and report and not any(target.state is State.WAITING for target in report.targets))
 
 
 def why_not(seat: Seat) -> tuple[Problem, ...]:
@@ -109,15 +112,15 @@ def why_not(seat: Seat) -> tuple[Problem, ...]:
     return (*seat.served.problems, *(report.problems if report else ()), *targets)
 
 
-def _login(seat: Seat) -> dict[str, Any]:
+def _login(seat: Seat, present: bool) -> dict[str, Any]:
     attempt = seat.attempt
     if seat.session and seat.holds:
         held = {"state": "logged in", "at": seat.session.logged_in_at}
         return held if attempt is None else {**held, "cause": f"the last login: {attempt.kind}: {attempt.cause}"}
+    if attempt is None and not seat.identity.password_mark:
+        return {"state": "no password"}
     if attempt is None:
-        return (
-            {"state": "waiting", "next_at": seat.next_at} if seat.identity.password_mark else {"state": "no password"}
-        )
+        return {"state": "waiting", "next_at": seat.next_at} if present else {"state": "away"}
     waits = {} if attempt.kind in FINAL else {"next_at": seat.next_at}
     return {"state": attempt.kind, "at": attempt.at, "cause": attempt.cause, "count": attempt.count, **waits}
 

@@ -136,14 +136,15 @@ class Workstation:
         remarks = self._site.remarks if self._site else ()
         return {
             "configuration": self._standing.as_json(remarks),
-            "agents": [seat_as_json(seat) for seat in self._seats.values()],
-            "everybody_served": all(map(is_served, self._seats.values())),
+            "agents": [seat_as_json(seat, present=self.couriers.present(seat)) for seat in self._seats.values()],
+            "everybody_served": all(is_served(seat) or self._is_away(seat) for seat in self._seats.values()),
         }
 
     def summary(self) -> str:
         """The state in one line, for systemd."""
-        served = sum(map(is_served, self._seats.values()))
-        line = f"{served} of {len(self._seats)} agents served"
+        seats = self._seats.values()
+        away = sum(map(self._is_away, seats))
+        line = f"{sum(map(is_served, seats))} of {len(seats)} agents served" + (f", {away} away" if away else "")
         return line + ("; the configuration on disk is refused" if self._standing.refused else "")
 
     @property
@@ -271,6 +272,10 @@ class Workstation:
             site.catalog,
             site.served,
         )
+
+    def _is_away(self, seat: Seat) -> bool:
+        """Does nothing but a session of the agent's user lack?"""
+        return not self.couriers.present(seat) and not seat.served.problems and seat.attempt is None
 
     def _unknown(self, agent: str) -> Problem:
         known = ", ".join(sorted(self._seats)[:10]) or "nobody"

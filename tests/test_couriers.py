@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 import tempfile
 from collections.abc import AsyncIterator
@@ -10,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from provisioner.demo.platform import SimulatedPlatform, serve
-from tests.machine import Machine, Service
-from tests.session import ANA, home_of, root_only, session
+from provisioner.demo.platform import LOGOFF, SimulatedPlatform, serve
+from tests.machine import Machine, Service, until
+from tests.session import ANA, BETO, home_of, root_only, session
 
 pytestmark = root_only
 
@@ -49,6 +50,17 @@ def login_of(status: dict[str, Any], login: str = "ana") -> str:
     return agent["login"]["state"]
 
 
+def name_in(machine: Machine, login: str = "ana") -> str:
+    (path,) = machine.home(login).rglob("account.json")
+    return str(json.loads(path.read_text())["display_name"])
+
+
+def with_files(machine: Machine) -> set[str]:
+    """Whose homes hold an account."""
+    homes = machine.root / "home"
+    return {path.relative_to(homes).parts[0] for path in homes.rglob("account.json")}
+
+
 async def delivered(service: Service, login: str = "ana") -> dict[str, Any]:
     return await service.until(lambda status: states(status, login) in (["written"], ["unchanged"]))
 
@@ -63,3 +75,131 @@ async def test_files_wait_for_the_session_and_are_the_users_own(floor: Machine):
             (path,) = floor.home("ana").rglob("account.json")
             found = path.stat()
             assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (ANA.pw_uid, ANA.pw_gid, 0o600)
+
+
+async def test_an_edit_reaches_the_session_and_a_courier_that_comes_back_costs_no_login(
+    floor: Machine, platform: SimulatedPlatform
+):
+    path = floor.agents_d / "ana.yaml"
+    async with floor.running() as service:
+        async with session(floor, ANA, floor.home("ana")):
+            await delivered(service)
+            path.write_text(path.read_text() + "  account: {display_name: New Name}\n")
+            await until(lambda: name_in(floor) == "New Name")
+        async with session(floor, ANA, floor.home("ana")):
+            await service.until(lambda status: states(status) == ["unchanged"])
+    assert platform.logins == ["ana"]
+
+
+async def test_a_daemon_that_comes_back_finds_the_courier_again(floor: Machine, platform: SimulatedPlatform):
+    async with session(floor, ANA, floor.home("ana")):
+        for _ in range(2):
+            async with floor.running() as service:
+                await delivered(service)
+    assert platform.logins == ["ana"]
+
+
+async def test_what_somebody_did_to_a_file_is_undone_in_the_session(floor: Machine):
+    floor.main.write_text(floor.main.read_text().replace("settle: 50ms", "settle: 50ms, check_every: 1s"))
+    async with floor.running() as service, session(floor, ANA, floor.home("ana")):
+        await delivered(service)
+        (path,) = floor.home("ana").rglob("account.json")
+        good = path.read_text()
+        path.unlink()
+        await until(path.exists)
+        assert path.read_text() == good
+
+
+async def test_a_reload_command_is_run_by_the_user(floor: Machine):
+    told = floor.home("ana") / "told"
+    floor.agent("ana", f"  user: {ANA.pw_name}", f"  targets: [{{target: json, reload: [/usr/bin/touch, {told}]}}]")
+    async with floor.running() as service, session(floor, ANA, floor.home("ana")):
+        await delivered(service)
+        await until(told.exists)
+        assert told.stat().st_uid == ANA.pw_uid
+
+
+async def test_nobody_is_given_the_files_of_another(floor: Machine):
+    floor.agent("beto", f"  user: {BETO.pw_name}", "  targets: [json]")
+    home_of(floor, "beto", BETO)
+    async with floor.running() as service, session(floor, BETO, floor.home("beto")):
+        status = await delivered(service, "beto")
+        assert states(status, "ana") == ["waits for the session"]
+        assert with_files(floor) == {"beto"}
+
+
+async def test_an_agent_who_is_taken_away_while_nobody_is_there_leaves_no_file(floor: Machine):
+    async with floor.running() as service:
+        async with session(floor, ANA, floor.home("ana")):
+            await delivered(service)
+        (floor.agents_d / "ana.yaml").write_text("agents: []\n")
+        await service.until(lambda status: not status["agents"])
+        assert list(floor.home("ana").rglob("account.json"))
+        async with session(floor, ANA, floor.home("ana")):
+            await until(lambda: not list(floor.home("ana").rglob("account.json")))
+
+
+async def test_an_agent_who_gets_another_user_leaves_no_file_at_the_first(floor: Machine):
+    beto = home_of(floor, "beto", BETO)
+    path = floor.agents_d / "ana.yaml"
+    async with (
+        floor.running() as service,
+        session(floor, ANA, floor.home("ana")),
+        session(floor, BETO, beto),
+    ):
+        await delivered(service)
+        path.write_text(path.read_text().replace(ANA.pw_name, BETO.pw_name).replace("/home/ana", "/home/beto"))
+        await until(lambda: with_files(floor) == {"beto"})
+
+
+# login: {at: session}
+
+
+async def test_nobody_is_logged_in_before_the_session_begins(floor: Machine, platform: SimulatedPlatform):
+    policy(floor, at="session", session_grace="100ms")
+    async with floor.running() as service:
+        status = await service.until(lambda status: login_of(status) == "away")
+        assert status["everybody_served"] and platform.logins == []
+        shown = await floor.command("status")
+        assert shown.code == 0 and f"ana: away, {ANA.pw_name} has no session now" in shown.out
+        async with session(floor, ANA, floor.home("ana")):
+            await delivered(service)
+        await platform.arrived(1, LOGOFF)
+        assert platform.logins == ["ana"] and platform.available == frozenset()
+        async with session(floor, ANA, floor.home("ana")):
+            await platform.arrived(2)
+            await service.until(lambda status: login_of(status) == "logged in")
+    assert platform.logins == ["ana", "ana"]
+
+
+async def test_a_courier_that_is_back_within_the_grace_time_logs_nobody_off(
+    floor: Machine, platform: SimulatedPlatform
+):
+    policy(floor, at="session", session_grace="1m")
+    async with floor.running() as service:
+        for _ in range(3):
+            async with session(floor, ANA, floor.home("ana")):
+                await delivered(service)
+    assert platform.logins == ["ana"] and platform.log_offs == []
+
+
+async def test_a_session_that_ended_while_the_daemon_was_away_is_logged_off(
+    floor: Machine, platform: SimulatedPlatform
+):
+    policy(floor, at="session", session_grace="200ms")
+    async with floor.running() as service, session(floor, ANA, floor.home("ana")):
+        await delivered(service)
+        await service.kill()
+    async with floor.running() as service:
+        await platform.arrived(1, LOGOFF)
+        await service.until(lambda status: login_of(status) == "away")
+    assert platform.logins == ["ana"]
+
+
+async def test_a_policy_that_becomes_session_logs_off_whoever_is_away(floor: Machine, platform: SimulatedPlatform):
+    async with floor.running():
+        await platform.arrived(1)
+        policy(floor, at="session", session_grace="100ms")
+        await platform.arrived(1, LOGOFF)
+        policy(floor, at="start")
+        await platform.arrived(2)

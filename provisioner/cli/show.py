@@ -41,17 +41,20 @@ class _Lines:
 
     def _agent(self, agent: Mapping[str, Any]) -> Iterator[str]:
         login, proof = agent["login"], agent["proof"]
-        mark = {"logged in": "odd" if "cause" in login else "good", "waiting": "odd", "trouble": "odd"}
-        yield self._marked(mark.get(login["state"], "bad"), f"{agent['agent']}: {', '.join(self._login(login))}")
+        mark = {"logged in": "odd" if "cause" in login else "good", "waiting": "odd", "trouble": "odd", "away": "odd"}
+        yield self._marked(mark.get(login["state"], "bad"), f"{agent['agent']}: {', '.join(self._login(agent))}")
         if proof:
             yield self._dim(f"  {proof}")
         yield from self._problems(agent["problems"])
         for target in agent["targets"]:
             yield from self._target(target)
 
-    def _login(self, login: Mapping[str, Any]) -> Iterator[str]:
+    def _login(self, agent: Mapping[str, Any]) -> Iterator[str]:
+        login = agent["login"]
         when = f" since {self._when(login['at'])}" if login.get("at") else ""
         yield login["state"] + when
+        if not agent["present"]:
+            yield f"{agent['user']} has no session now"
         if login.get("cause"):
             yield login["cause"]
         if login.get("next_at"):

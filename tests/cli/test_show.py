@@ -23,7 +23,8 @@ def status(*agents: dict[str, Any], **configuration: Any) -> dict[str, Any]:
 
 
 def agent(login: dict[str, Any], *targets: dict[str, Any], proof: str | None = None) -> dict[str, Any]:
-    return {"agent": "ana", "login": login, "proof": proof, "targets": list(targets), "problems": []}
+    who = {"agent": "ana", "user": "ana", "present": True}
+    return {**who, "login": login, "proof": proof, "targets": list(targets), "problems": []}
 
 
 def target(name: str, state: str, *problems: dict[str, Any]) -> dict[str, Any]:
@@ -74,3 +75,8 @@ def test_nobody_is_said_and_no_name_can_write_lines_or_colours():
     evil = agent({"state": "logged in", "at": NOW}) | {"agent": "ana\n\033[31m● all is well"}
     assert "\033" not in status_as_text(status(evil), now=NOW)
     assert len(status_as_text(status(evil), now=NOW).splitlines()) == 3
+
+
+def test_an_agent_whose_user_has_no_session_is_away():
+    seen = {**agent({"state": "away"}), "user": "anaperez", "present": False}
+    assert status_as_text(status(seen), now=NOW).splitlines()[2:] == ["● ana: away, anaperez has no session now"]
