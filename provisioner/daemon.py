@@ -17,6 +17,7 @@ from provisioner.core.settle import Burst, due
 from provisioner.edge.api import control_socket
 from provisioner.edge.courier_socket import Connection, courier_socket
 from provisioner.edge.service import ServiceManager
+from provisioner.edge.suspension import Suspensions
 from provisioner.edge.watch import Watch
 from provisioner.opening import Here, open_bench
 from provisioner.places import Places
@@ -172,12 +173,13 @@ class _Daemon:
             await self._workstation.check()
 
     async def _report(self) -> None:
-        """Tell the service manager that we live, and how things are when that changed."""
+        """Tell the service manager that we live, and how things are when that changed; look whether we slept."""
         # Half of the watchdog's time, as sd_watchdog_enabled(3) recommends.
         pause = self._manager.watchdog_seconds / 2 if self._manager.watchdog_seconds else None
-        told = ""
+        told, suspensions = "", Suspensions()
         while True:
             self._manager.alive()
+            self._workstation.resumed(suspensions.latest())
             summary = self._workstation.summary()
             if summary != told:
                 self._manager.status(summary)

@@ -21,8 +21,9 @@ from provisioner.discovery import Discovery
 from provisioner.edge.store import Store
 from provisioner.hands import OwnHands
 from provisioner.logins import Chances, Logins
+from provisioner.overview import Overview
 from provisioner.phones import Phones
-from provisioner.seat import Seat, is_served, seat_as_json, why_not
+from provisioner.seat import Seat, is_served
 from provisioner.site import Served, Site, SiteReader
 from provisioner.standing import Standing
 from provisioner.waiting import Spawn
@@ -57,6 +58,7 @@ class Workstation:
         self._seats: dict[str, Seat] = {}
         self._site: Site | None = None
         self._standing = Standing(chances.now)
+        self._overview = Overview(self._seats, self._standing, self.couriers.present)
         self._one_at_a_time = asyncio.Lock()
         self.news = asyncio.Event()
 
@@ -88,20 +90,20 @@ class Workstation:
         """Log ``agent`` in again, whatever happened before; gives the problems that this met."""
         seat = self._seats.get(agent)
         if seat is None:
-            return (self._unknown(agent),)
+            return (self._overview.unknown(agent),)
         seat.forget_failures()
         seat.renew = True
         await self._keep(partial(Store.drop_attempt, agent=agent))
         seat.tried.clear()
         self._log_in(seat)
         await seat.first_try()
-        return () if is_served(seat) and seat.attempt is None else why_not(seat)
+        return self._overview.why_not(seat)
 
     async def log_off(self, agent: str) -> tuple[Problem, ...]:
         """Log ``agent`` off, and nobody in before a refresh. The files stay."""
         seat = self._seats.get(agent)
         if seat is None:
-            return (self._unknown(agent),)
+            return (self._overview.unknown(agent),)
         problem = await self._logins.log_off(seat, stay_off=True)
         return (problem,) if problem else ()
 
@@ -110,6 +112,17 @@ class Workstation:
         written = [seat for seat in self._seats.values() if seat.rendered is not None]
         for seat in await self._phones.touched(written):
             await self._render(seat)
+
+    def resumed(self, seconds: float) -> None:
+        """The machine was suspended for so long: log in anew whom the platform has dropped since."""
+        least = self.site.settings.login.again_after
+        if not least or seconds < least:
+            return
+        for seat in [seat for seat in self._seats.values() if seat.holds]:
+            seat.renew = True
+            seat.forget_failures()
+            self._logins.delay(seat)
+            self._log_in(seat)
 
     async def first_logins(self) -> None:
         """Wait until every login that can be tried now was tried once."""
@@ -133,19 +146,11 @@ class Workstation:
 
     def status(self) -> dict[str, Any]:
         """Everything that there is to tell, without secrets."""
-        remarks = self._site.remarks if self._site else ()
-        return {
-            "configuration": self._standing.as_json(remarks),
-            "agents": [seat_as_json(seat, present=self.couriers.present(seat)) for seat in self._seats.values()],
-            "everybody_served": all(is_served(seat) or self._is_away(seat) for seat in self._seats.values()),
-        }
+        return self._overview.status(self._site.remarks if self._site else ())
 
     def summary(self) -> str:
         """The state in one line, for systemd."""
-        seats = self._seats.values()
-        away = sum(map(self._is_away, seats))
-        line = f"{sum(map(is_served, seats))} of {len(seats)} agents served" + (f", {away} away" if away else "")
-        return line + ("; the configuration on disk is refused" if self._standing.refused else "")
+        return self._overview.summary()
 
     @property
     def grace(self) -> float:
@@ -272,14 +277,6 @@ class Workstation:
             site.catalog,
             site.served,
         )
-
-    def _is_away(self, seat: Seat) -> bool:
-        """Does nothing but a session of the agent's user lack?"""
-        return not self.couriers.present(seat) and not seat.served.problems and seat.attempt is None
-
-    def _unknown(self, agent: str) -> Problem:
-        known = ", ".join(sorted(self._seats)[:10]) or "nobody"
-        return Problem(Place(f"agent {agent}"), "this workstation does not serve this agent", f"it serves: {known}")
 
     async def _keep(self, change: Callable[[Store], None]) -> None:
         await self._work(lambda: change(self._bench.store))

@@ -96,7 +96,7 @@ def _platform(value: Mapping[str, Any]) -> Platform:
 
 
 def _login(value: Mapping[str, Any]) -> LoginPolicy:
-    times = ("session_grace", "splay", "first_retry", "longest_retry", "refresh_every")
+    times = ("session_grace", "again_after", "splay", "first_retry", "longest_retry", "refresh_every")
     typed: dict[str, Any] = {key: seconds(item) if key in times else item for key, item in value.items()}
     return LoginPolicy(**typed)
 

@@ -27,6 +27,8 @@ _LEAST = {
     tuple(name.split(".")): part["x-least"] for name, part in keys() if "x-least" in part and name.count(".") == 1
 }
 
+_MAY_BE_NEVER = {("login", "refresh_every"), ("login", "again_after")}
+
 
 def broken_rules(document: Document, *, main: bool) -> Iterator[Problem]:
     """Every mistake of ``document`` that its schema lets pass; ``main`` says that it is provisioner.yaml."""
@@ -106,7 +108,7 @@ def _misplaced(document: Document, value: Mapping[str, Any]) -> Iterator[Problem
 def _times(document: Document, value: Mapping[str, Any]) -> Iterator[Problem]:
     for path, least in _LEAST.items():
         length = _seconds(value, path)
-        never = path == ("login", "refresh_every") and length == 0
+        never = path in _MAY_BE_NEVER and length == 0
         if length is not None and length < seconds(least) and not never:
             yield Problem(document.place(path), f"`{path[-1]}` is too short", f"write {least} or more")
     for short, long in _IN_ORDER:

@@ -125,6 +125,12 @@ _LOGIN = section(
             "desktop logs nobody off.",
             "30s",
         ),
+        "again_after": duration(
+            "Log in again after the machine was suspended for this long. No registration outlives an hour, so the "
+            "platform has lost the agent by then. `0s`: never.",
+            "1h",
+            least="1m",
+        ),
         "at_once": number("Logins that run side by side.", 1, 256, default=8),
         "splay": duration(
             "Each login at start waits a random time up to this, so that a thousand workstations "

@@ -50,8 +50,11 @@ class Platform:
 
 @dataclass(frozen=True, slots=True)
 class LoginPolicy:
-    """How agents are logged in. Times are seconds; ``refresh_every`` 0 is never. ``at`` is ``start``, or ``session``:
-    while the agent's user has a session, which ends ``session_grace`` after its courier left."""
+    """How agents are logged in. Times are seconds; ``refresh_every`` and ``again_after`` 0 are never.
+
+    ``at`` is ``start``, or ``session``: while the agent's user has a session, which ends ``session_grace`` after its
+    courier left.
+    """
 
     at_once: int
     splay: float
@@ -62,6 +65,7 @@ class LoginPolicy:
     log_off_on_removal: bool
     at: str = "start"
     session_grace: float = 30.0
+    again_after: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)

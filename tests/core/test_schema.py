@@ -31,10 +31,11 @@ OTHER = {
     "platform.url": "https://b.example", "platform.websocket.port": 444, "platform.websocket.path": "/sip",
     "platform.ports.udp": 5070, "platform.ports.tcp": 5070, "platform.ports.tls": 5071,
     "platform.turn[].transport": "tls", "watch.method": "polling", "watch.settle_at_most": "3s",
-    "watch.settle": "1s", "login.at_once": 9, "login.at": "session", "platform.discover_realm": True,
+    "watch.settle": "1s", "login.at_once": 9, "platform.discover_realm": True,
     "login.log_off_on_stop": True, "login.log_off_on_removal": False, "removal.brake": False,
     "agents[].account.expires": 700, "agents[].targets[].options": {"a": "b"}, "agents[].targets[].target": "desk",
-    "login.longest_retry": "20m", "login.refresh_every": "1h", "agents[].relay.mode": "pass",
+    "login.longest_retry": "20m", "login.refresh_every": "1h", "login.at": "session", "login.again_after": "2h",
+    "agents[].relay.mode": "pass",
 }  # fmt: skip
 
 
