@@ -81,7 +81,7 @@ class Flow:
         return [ToPhone(request_to_phone(message, self._ways, self._branch(read_via(via).branch or via)))]
 
     def up(self, now: float) -> list[Output]:
-        """The WebSocket is open (again): what was held goes out, and the server hears anew what it knew of the phone."""
+        """The WebSocket is open (again): what was held goes out, and the server hears anew of the phone."""
         self.link = Link.UP
         held = self._exchanges.waiting()
         outputs = [output for one in held for output in self._send(one)]
