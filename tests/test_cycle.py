@@ -126,10 +126,11 @@ def states(report: AgentReport) -> dict[str, State]:
 
 
 def said(report: AgentReport | TargetReport) -> list[str]:
-    """All problems that are none of the remarks about the realm."""
+    """All problems that are none of the remarks about the realm, and about several phones of one agent."""
     targets = report.targets if isinstance(report, AgentReport) else (report,)
     found = [*(report.problems if isinstance(report, AgentReport) else ()), *(p for t in targets for p in t.problems)]
-    return [str(problem) for problem in found if "is assumed, not proven" not in problem.what]
+    ordinary = ("is assumed, not proven", "share one account")
+    return [str(problem) for problem in found if not any(remark in problem.what for remark in ordinary)]
 
 
 PHONE = {".phone/account.ini", ".phone/codecs.ini"}

@@ -25,8 +25,9 @@ from provisioner.cli.common import (
     print_json,
 )
 from provisioner.core.credential import FromCredential, FromEnv
-from provisioner.core.problem import Problem, ProvisionerError
+from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.report import problem_as_json
+from provisioner.core.rivals import rivalry, rivals
 from provisioner.edge.catalog import CatalogReader, shipped
 from provisioner.edge.configuration import mistakes_in
 from provisioner.edge.credential import Credentials
@@ -59,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     except ProvisionerError as error:
         complain(error.problems, options.format)
         return REFUSED
-    problems = [*site.remarks, *_of_agents(site, credentials), *_of_targets(site)]
+    problems = [*site.remarks, *_of_agents(site, credentials), *_of_targets(site), *_rivalries(site)]
     wrong = any(not problem.remark for problem in problems)
     if options.format == "json":
         print_json(_counts(site, name) | {"problems": [problem_as_json(problem) for problem in problems]})
@@ -107,6 +108,19 @@ def _of_targets(site: Site) -> Iterator[Problem]:
     used = {choice.target for agent in site.settings.agents.values() for choice in agent.targets}
     for name in sorted(used & site.broken.keys()):
         yield from site.broken[name]
+
+
+def _rivalries(site: Site) -> Iterator[Problem]:
+    """Each choice of softphones that displace each other, with the agents that have it."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for login, served in site.served.items():
+        chosen = (served.wanted.targets.get(choice.target) for choice in served.wanted.agent.targets)
+        names = rivals(target for target in chosen if target)
+        if names:
+            found.setdefault(names, []).append(login)
+    for names, (first, *others) in found.items():
+        who = f"agent {first}" + (f" and {_number(len(others), 'other')}" if others else "")
+        yield rivalry(Place(who), names)
 
 
 def _counts(site: Site, name: str) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from provisioner.core.account import Account, Transport
@@ -16,6 +16,7 @@ from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reason import Wanted
 from provisioner.core.relay_way import RelayWay
 from provisioner.core.render import Rendered, render
+from provisioner.core.rivals import rivalry, rivals
 from provisioner.core.secret import Secret
 from provisioner.core.settings import TargetChoice
 from provisioner.core.target import Target
@@ -77,7 +78,7 @@ def prepare(job: Job) -> Prepared:
     except ProvisionerError as error:
         return Prepared(agent.login, None, (), error.problems)
     targets = tuple(_prepare_target(job, account, choice) for choice in agent.targets)
-    return Prepared(agent.login, account, targets, remarks)
+    return Prepared(agent.login, account, targets, (*remarks, *_rivalry(job, targets)))
 
 
 def _prepare_target(job: Job, account: Account, choice: TargetChoice) -> PreparedTarget:
@@ -102,6 +103,13 @@ def unusable(job: Job, choice: TargetChoice) -> tuple[Problem, ...]:
         return job.broken[choice.target]
     place = Place(f"agent {job.wanted.agent.login}")
     return (Problem(place, f"there is no target `{choice.target}`", "`provisioner targets` lists them"),)
+
+
+def _rivalry(job: Job, prepared: Iterable[PreparedTarget]) -> Iterator[Problem]:
+    ready = (job.wanted.targets.get(one.choice.target) for one in prepared if one.ready)
+    names = rivals(target for target in ready if target)
+    if names:
+        yield rivalry(Place(f"agent {job.wanted.agent.login}"), names)
 
 
 def _alternatives(job: Job, account: Account) -> Iterator[str]:

@@ -49,6 +49,14 @@ def test_what_is_right_is_counted(folder):
     assert done.stderr == ""
 
 
+def test_phones_that_displace_each_other_are_remarked_once_for_all_who_have_them(folder):
+    write(folder / "agents.d/a.yaml", AGENTS.replace("[jssip", "[sipjs, jssip"))
+    done = check("--config", folder, "--workstation", "ws-17", code=0)
+    assert [line.partition(", and the server")[0] for line in done.stderr.splitlines()] == [
+        "agent ana and 1 other: sipjs and jssip share one account"
+    ]
+
+
 def test_without_a_name_it_is_this_machine(folder, capsys):
     write(folder / "agents.d/a.yaml", "agents: [{login: ana, password: x, targets: [jssip]}]\n")
     assert main(["check", "--config", str(folder)]) == 0

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
-from provisioner.core.account import Proof
+import pytest
+
+from provisioner.core.account import Proof, Transport
 from provisioner.core.derive import Secrets
 from provisioner.core.parcel import Home
 from provisioner.core.prepare import Job, Prepared, prepare
 from provisioner.core.problem import Place, Problem
 from provisioner.core.reason import Identity, Wanted
+from provisioner.core.relay_way import RelayPolicy, RelayWay
 from provisioner.core.secret import Secret
 from provisioner.core.settings import TargetChoice
-from tests.targets.stage import PASSWORD, PLATFORM, agent, catalog, row
+from tests.targets.stage import PASSWORD, PLATFORM, agent, catalog, row, target
 
 BROKEN = (Problem(Place("own/manifest.yaml", 1, 1), "it is broken"),)
 
@@ -28,7 +32,7 @@ def prepared(answer: dict[str, object], *choices: TargetChoice, password: str = 
 
 def test_each_target_gets_its_files_and_its_place():
     result = prepared(row("wss,udp", encryption="no"), TargetChoice("jssip"), TargetChoice("twinkle", "/srv/t"))
-    assert (result.agent, result.problems) == ("vcisneros", ())
+    assert result.agent == "vcisneros"
     assert result.account is not None
     assert result.account.credential.proof is Proof.PROVEN
     jssip, twinkle = result.targets
@@ -37,6 +41,51 @@ def test_each_target_gets_its_files_and_its_place():
     assert jssip.layout.absolute == "/home/victor/.config/softphone-provisioner/jssip"
     assert twinkle.layout is not None
     assert twinkle.layout.absolute == "/srv/t"
+
+
+def test_phones_that_displace_each_other_are_remarked():
+    both = prepared(row("wss,udp", encryption="no"), *map(TargetChoice, ("jssip", "json", "twinkle")))
+    assert [(problem.remark, problem.what.partition(" share")[0]) for problem in both.problems] == [
+        (True, "jssip and twinkle")
+    ]
+    # One that cannot be configured displaces nobody.
+    alone = prepared(row("wss"), *map(TargetChoice, ("jssip", "twinkle")))
+    assert alone.problems == ()
+
+
+def through(way: RelayWay | None, policy: RelayPolicy, *names: str) -> Prepared:
+    choices = [TargetChoice(name) for name in names]
+    one = replace(agent(None, *choices), relay=policy)
+    wanted = Wanted(Identity("", one.login, ""), one, PLATFORM, {name: target(name) for name in names})
+    home = Home("victor", "/home/victor")
+    job = Job(wanted, Secret(json.dumps(row())), Secrets(Secret(PASSWORD)), home, catalog().targets, relay=way)
+    return prepare(job)
+
+
+def test_a_phone_gets_the_way_that_the_relay_has():
+    way = RelayWay(25060)
+    result = through(way, RelayPolicy(), "linphone", "jssip")
+    assert [(one.ready, one.transport, one.relay) for one in result.targets] == [
+        (True, Transport.WSS, way), (True, Transport.WSS, None),
+    ]  # fmt: skip
+    assert [problem.what.partition(" share")[0] for problem in result.problems] == ["linphone and jssip"]
+    assert b"127.0.0.1:25060" in result.targets[0].files[0].file.content
+
+
+@pytest.mark.parametrize(
+    ("way", "policy"),
+    [(None, RelayPolicy()), (None, RelayPolicy(use=False)), (RelayWay(25060), RelayPolicy(use=False))],
+)
+def test_without_a_relay_the_phone_is_refused(way, policy):
+    linphone, jssip = through(way, policy, "linphone", "jssip").targets
+    assert (linphone.ready, linphone.relay, jssip.ready) == (False, None, True)
+    assert "linphone cannot register over wss" in str(linphone.problems[0])
+    assert ("`relay: off`" in str(linphone.problems[0])) is not policy.use
+
+
+def test_phones_to_use_instead_are_those_of_the_relay_too():
+    (twinkle,) = through(RelayWay(25060), RelayPolicy(), "twinkle").targets
+    assert "or use baresip or browser-phone or jssip" in str(twinkle.problems[0])
 
 
 def test_a_target_that_cannot_be_made_stops_no_other():
