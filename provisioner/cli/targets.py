@@ -19,7 +19,8 @@ from provisioner.edge.catalog import CatalogReader, shipped
 
 _BOLD, _END = "\033[1m", "\033[0m"
 _ROWS = (
-    ("credential", "credential"), ("transports", "transports"), ("media encryption", "media_encryption"),
+    ("credential", "credential"), ("transports", "transports"), ("with wss only", "wss_only"),
+    ("for the relay", "relay"), ("media encryption", "media_encryption"),
     ("digits", "dtmf"), ("codecs", "codecs"), ("tried with", "tried_with"),
 )  # fmt: skip
 
@@ -53,7 +54,12 @@ def _lines(target: Mapping[str, Any], *, colour: bool) -> Iterator[str]:
     name = f"{_BOLD}{target['name']}{_END}" if colour else target["name"]
     yield f"{name}  {target['title']}"
     for title, key in _ROWS:
-        words = ", ".join(target[key]) or ("not yet with a real server" if key == "tried_with" else "none")
+        said = target[key]
+        words = (
+            said
+            if isinstance(said, str)
+            else ", ".join(said) or ("not yet with a real server" if key == "tried_with" else "none")
+        )
         yield f"  {title + ':':18}{words}"
     for file in target["files"]:
         seed = ", written once and then the phone's own" if file["once"] else ""

@@ -6,10 +6,22 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
+from provisioner.core.account import Transport
 from provisioner.core.codec import NAMES, audio
-from provisioner.core.target import Target
+from provisioner.core.relay_way import call_lacks
+from provisioner.core.target import RELAY_ABILITIES, Target
 
-_COLUMNS = ("Phone", "Target", "Transports", "Credential", "Encryption", "Digits", "Codecs", "Files")
+_COLUMNS = (
+    "Phone",
+    "Target",
+    "Transports",
+    "Credential",
+    "Account with wss only",
+    "Encryption",
+    "Digits",
+    "Codecs",
+    "Files",
+)
 _FORMS = {"ha1": "HA1", "password": "password"}
 
 
@@ -19,6 +31,8 @@ def target_as_json(target: Target) -> dict[str, Any]:
         "name": target.name,
         "title": target.title,
         "transports": [str(word) for word in target.transports],
+        "wss_only": on_wss_only(target),
+        "relay": [word for word in RELAY_ABILITIES if word in target.relay],
         "credential": list(target.credential),
         "media_encryption": [str(word) for word in target.media_encryption],
         "dtmf": [str(word) for word in target.dtmf],
@@ -35,6 +49,15 @@ def target_as_json(target: Target) -> dict[str, Any]:
     }
 
 
+def on_wss_only(target: Target) -> str:
+    """How ``target`` comes to an account that the platform serves over wss alone."""
+    if Transport.WSS in target.transports:
+        return "by itself"
+    if "route" not in target.relay:
+        return "no"
+    return "registers through the relay, cannot call" if call_lacks(target) else "through the relay"
+
+
 def abilities_table(targets: Iterable[Target]) -> str:
     """One row a phone, in Markdown, by name; without a line end at the end."""
     rows = [_row(target) for target in sorted(targets, key=lambda target: target.name)]
@@ -48,6 +71,7 @@ def _row(target: Target) -> tuple[str, ...]:
         f"`{_cell(target.name)}`",
         _words(target.transports),
         ("and " if target.every_credential else "or ").join(f"{_FORMS[form]} " for form in target.credential).strip(),
+        on_wss_only(target),
         _words(target.media_encryption),
         _words(target.dtmf),
         _codecs(target),

@@ -21,6 +21,22 @@ def test_one_is_told_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["targets", "twinkle", "--format", "json", "--root", str(tmp_path)]) == 0
     (target,) = json.loads(capsys.readouterr().out)["targets"]
     assert target["transports"] == ["udp", "tcp"]
+    assert target["relay"] == ["route"]
+
+
+@pytest.mark.parametrize(
+    ("name", "way", "words"),
+    [
+        ("linphone", "through the relay", "route, ice, rtcp-mux, stun"),
+        ("twinkle", "registers through the relay, cannot call", "route"),
+        ("jssip", "by itself", "none"),
+    ],
+)
+def test_what_becomes_of_a_phone_where_only_wss_is_allowed_is_told(name, way, words, tmp_path: Path, capsys):
+    assert main(["targets", name, "--root", str(tmp_path)]) == 0
+    lines = [line.split(":") for line in capsys.readouterr().out.splitlines() if ":" in line]
+    told = {line[0].strip(): line[1].strip() for line in lines}
+    assert (told["with wss only"], told["for the relay"]) == (way, words)
 
 
 def test_a_misspelt_one_is_guessed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
