@@ -36,11 +36,17 @@ def here(workstation: str | None = None) -> Here:
 
 
 def reader_of(
-    places: Places, workstation: str, *, key: bytes, seen_realms: Callable[[], Mapping[str, str]] = dict
+    places: Places,
+    workstation: str,
+    *,
+    key: bytes,
+    seen_realms: Callable[[], Mapping[str, str]] = dict,
+    uid: int | None = None,
 ) -> SiteReader:
     """A reader of the configuration in ``places`` as it applies to ``workstation``. ``key`` makes marks of passwords,
-    ``seen_realms`` gives realms that servers were seen to ask for, by ``Identity.at_platform``."""
-    around = Surroundings(places.root, workstation, Credentials(os.environ, places.root), key, seen_realms)
+    ``seen_realms`` gives realms that servers were seen to ask for, by ``Identity.at_platform``, ``uid`` is the
+    user that the service runs as (None: our own)."""
+    around = Surroundings(places.root, workstation, Credentials(os.environ, places.root), key, seen_realms, uid)
     return SiteReader(places.config, [shipped(), places.site_templates], around)
 
 

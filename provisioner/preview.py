@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from provisioner.core.attempt import FINAL
 from provisioner.core.difference import difference
 from provisioner.core.formats import FORMATS, Leaves
+from provisioner.core.parcel import Home
 from provisioner.core.plan import Chmod, Create, Keep, ObservedFile, Step, Update, plan
 from provisioner.core.prepare import Job, PreparedTarget, prepare
 from provisioner.core.problem import Problem, ProvisionerError
@@ -18,18 +19,25 @@ from provisioner.core.report import problem_as_json
 from provisioner.core.session import Attempt, HeldSession
 from provisioner.core.target import FileSpec
 from provisioner.edge import disk
-from provisioner.edge.people import own
+from provisioner.edge.folders import Owner
+from provisioner.edge.people import own, owner_for
 from provisioner.edge.store import LedgerEntry
 from provisioner.site import Served, Site
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the state remembers."""
+    """What the state remembers. ``uid`` is the user that the service runs as, None our own."""
 
     sessions: Mapping[str, HeldSession]
     attempts: Mapping[str, Attempt]
     ledger: tuple[LedgerEntry, ...]
+    uid: int | None = None
+
+    def owner(self, home: Home) -> Owner:
+        """User and group that the files of ``home`` are to have."""
+        uid = self.uid if home.uid is None else home.uid
+        return own() if uid is None else owner_for(uid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +94,9 @@ def _files(job: Job, held: Held) -> tuple[tuple[FileChange, ...], tuple[Problem,
     for target in prepared.targets:
         problems += target.problems
         try:
-            changes += _changes(job, target)
+            changes += _changes(job, target, held.owner(job.home))
         except ProvisionerError as error:
-            problems += error.problems
+            problems += error.problems if job.home.uid is None else [_unseen(job, error)]
     wanted = {(target.layout.base, target.layout.folder / rendered.file.path)
               for target in prepared.targets if target.layout for rendered in target.files}  # fmt: skip
     unready = {target.choice.target for target in prepared.targets if not target.ready}
@@ -100,14 +108,19 @@ def _files(job: Job, held: Held) -> tuple[tuple[FileChange, ...], tuple[Problem,
     return tuple(changes), tuple(problems)
 
 
-def _changes(job: Job, prepared: PreparedTarget) -> Iterator[FileChange]:
+def _unseen(job: Job, error: ProvisionerError) -> Problem:
+    what = f"what would change is known in the session of {job.home.user}: {error.problems[0].what}"
+    return Problem(error.problems[0].where, what, "root may look", remark=True)
+
+
+def _changes(job: Job, prepared: PreparedTarget, owner: Owner) -> Iterator[FileChange]:
     place, target = prepared.layout, job.wanted.targets.get(prepared.choice.target)
     if place is None or target is None or not prepared.ready:
         return
     files = [replace(rendered.file, path=place.folder / rendered.file.path) for rendered in prepared.files]
     with disk.open_base(place.base) as base:
         observed = disk.observe(base, [file.path for file in files])
-    steps = plan(files, observed, own())
+    steps = plan(files, observed, owner)
     for rendered, spec, step in zip(prepared.files, target.files, steps, strict=True):
         if not isinstance(step, Keep):
             lines = _lines(rendered, spec, observed[step.path]) if isinstance(step, Create | Update) else ()

@@ -58,13 +58,14 @@ class Site:
 class Surroundings:
     """What a site depends on beside its files. ``workstation`` is this machine's host name (None: every agent is
     served, wherever they work), ``key`` the secret that marks of passwords are made with. ``seen_realms`` are by
-    ``Identity.at_platform``."""
+    ``Identity.at_platform``. ``uid`` is the user that the service runs as, None our own."""
 
     root: Path
     workstation: str | None
     credentials: Credentials
     key: bytes = field(repr=False)
     seen_realms: Callable[[], Mapping[str, str]] = dict
+    uid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +88,14 @@ class SiteReader:
         self._catalog = CatalogReader(templates)
         self._around = around
         self._passwords = Passwords(around.credentials, around.root)
-        self._people = People(around.root)
+        self._people = People(around.root, around.uid)
         self._anew = True
         self._last: Site | None = None
         self._common: _Common | None = None
 
     def read(self) -> Site:
         """The site as it is now. Raises ProvisionerError with every mistake: then the last one stays in force."""
-        self._people = People(self._around.root)
+        self._people = People(self._around.root, self._around.uid)
         catalog = self._catalog.read()
         loaded = self._configuration.load({*catalog.targets, *catalog.broken})
         last = self._last

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import tempfile
 from collections.abc import AsyncIterator
@@ -203,3 +204,21 @@ async def test_a_policy_that_becomes_session_logs_off_whoever_is_away(floor: Mac
         await platform.arrived(1, LOGOFF)
         policy(floor, at="start")
         await platform.arrived(2)
+
+
+# Other commands
+
+
+async def test_plan_looks_into_a_home_as_its_user_owns_it(floor: Machine):
+    async with floor.running() as service, session(floor, ANA, floor.home("ana")):
+        await delivered(service)
+    planned = await floor.command("plan")
+    assert (planned.code, planned.out) == (0, "ana: stays logged in\n  nothing to change\n")
+
+
+async def test_a_state_of_another_user_is_left_alone(floor: Machine):
+    floor.places.state.mkdir(mode=0o700, parents=True)
+    os.chown(floor.places.state, ANA.pw_uid, ANA.pw_gid)
+    applied = await floor.command("apply")
+    assert applied.code == 1 and "this state belongs to another user" in applied.err
+    assert list(floor.places.state.iterdir()) == []

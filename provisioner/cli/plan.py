@@ -23,7 +23,7 @@ from provisioner.cli.common import (
 )
 from provisioner.core.problem import ProvisionerError
 from provisioner.core.report import printable, problems_as_text
-from provisioner.edge.store import open_store, state_exists
+from provisioner.edge.store import open_store, state_exists, state_owner
 from provisioner.opening import here, reader_of
 from provisioner.places import Places
 from provisioner.preview import AgentPreview, Held, as_json, preview
@@ -60,8 +60,9 @@ def _previews(places: Places, workstation: str) -> tuple[AgentPreview, ...]:
         return preview(site, Held({}, {}, ()))
     store = open_store(places.state, read_only=True)
     try:
-        site = reader_of(places, workstation, key=store.key(), seen_realms=store.realms).read()
-        return preview(site, Held(store.sessions(), store.attempts(), store.recorded()))
+        uid = state_owner(places.state)
+        site = reader_of(places, workstation, key=store.key(), seen_realms=store.realms, uid=uid).read()
+        return preview(site, Held(store.sessions(), store.attempts(), store.recorded(), uid))
     finally:
         store.close()
 

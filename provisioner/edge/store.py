@@ -48,8 +48,14 @@ class LedgerEntry:
 
 @contextmanager
 def lock_state(folder: Path) -> Iterator[None]:
-    """Hold the state for this process alone. Raises ProvisionerError when another one has it, or it cannot be had."""
+    """Hold the state for this process alone. Raises ProvisionerError when another one has it, it is another user's, or
+    it cannot be had."""
     make_private(folder)
+    uid = state_owner(folder)
+    if uid != os.geteuid():
+        # What root wrote here, its owner could not read any more.
+        what, fix = "this state belongs to another user", f"run this as that user: `runuser -u '#{uid}' -- …`"
+        raise ProvisionerError(Problem(Place(str(folder)), what, fix))
     with reported(folder / LOCK):
         descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
@@ -181,6 +187,12 @@ def open_store(folder: Path, *, read_only: bool = False) -> Store:
         aside = set_aside(path)
         what = "the state was damaged; agents are logged in again"
         return Store(connect(path), path, [Problem(Place(str(path)), what, f"it is kept as {aside.name}", remark=True)])
+
+
+def state_owner(folder: Path) -> int:
+    """The user whose state this is, and whom the service runs as. Raises ProvisionerError when we may not look."""
+    with reported(folder):
+        return folder.stat().st_uid
 
 
 def state_exists(folder: Path) -> bool:
