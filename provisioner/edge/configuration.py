@@ -15,6 +15,7 @@ from provisioner.core.read_settings import agents_of, settings_from, shared_defa
 from provisioner.core.rules import MAIN_ONLY, doubled, target_names, unknown_targets
 from provisioner.core.settings import AgentSettings, Settings
 from provisioner.edge.settings_file import SettingsFile, reread, unreadable
+from provisioner.edge.signature import Signature, signature_of, signatures_in
 
 MAIN = "provisioner.yaml"
 AGENTS = "agents.d"
@@ -31,21 +32,30 @@ class Loaded:
 
 @dataclass
 class _Read:
-    """One file as it was read last, and what it says together with the ``shared`` defaults."""
+    """One file as it was read last, and what it says together with the ``shared`` defaults; ``idle`` are the agents
+    without a softphone."""
 
     file: SettingsFile
     shared: Mapping[str, Any] | None = None
     agents: tuple[AgentSettings, ...] = ()
     problems: tuple[Problem, ...] = ()
     targets: frozenset[str] = field(default_factory=frozenset)
+    idle: tuple[AgentSettings, ...] = ()
 
     @property
     def document(self) -> Document:
         return self.file.document
 
+    def interpret(self, shared: Mapping[str, Any], *, main: bool) -> None:
+        """Work out what the file says with these defaults."""
+        self.agents, self.problems = agents_of(self.document, shared, main=main)
+        self.targets = frozenset(name for name, _ in target_names(self.document))
+        self.idle = tuple(agent for agent in self.agents if not agent.targets)
+        self.shared = shared
+
 
 class Configuration:
-    """Reads the folder; a file that did not change since the last time costs one ``stat``.
+    """Reads the folder; a file that did not change since the last time costs one look at it.
 
     ``now`` gives Unix seconds; it is compared with the files' own times.
     """
@@ -66,16 +76,20 @@ class Configuration:
         """
         with without_garbage_collection():
             problems: list[Problem] = []
-            paths = [self._main, *self._agent_files(problems)]
-            self._read(paths, problems)
+            seen = self._seen(problems)
+            self._read(seen, problems)
             for path, read in self._files.items():
-                self._interpret(read, main=path == self._main)
+                # provisioner.yaml holds the shared defaults itself: agents_of finds them there.
+                shared = _NOTHING if path == self._main else self._shared
+                if read.shared is not shared:
+                    read.interpret(shared, main=path == self._main)
                 problems += read.problems
-            problems += self._across(targets)
+            agents = {agent.login: agent for read in self._files.values() for agent in read.agents}
+            problems += self._across(len(agents), targets)
             if problems or self._main not in self._files:
-                order = {path: number for number, path in enumerate(paths)}
+                order = {path: number for number, path in enumerate(seen)}
                 raise ProvisionerError(sorted(problems, key=lambda problem: _order(problem, order)))
-            return Loaded(self._settings(), tuple(self._remarks()))
+            return Loaded(self._settings(agents), tuple(self._remarks()))
 
     def documents(self) -> list[Document]:
         """The files as they were read last, provisioner.yaml first."""
@@ -86,23 +100,29 @@ class Configuration:
         read = self._files.get(place.subject)
         return read.document.with_source(place) if read else place
 
-    def _read(self, paths: Iterable[str], problems: list[Problem]) -> None:
+    def _seen(self, problems: list[Problem]) -> dict[str, Signature]:
+        """The files to read, each with its signature."""
+        folder = f"{self._folder}/{AGENTS}"
+        found: Mapping[str, Signature] = {}
+        try:
+            found = signatures_in(folder)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            problems.append(unreadable(folder, error))
+        visible = {name: seen for name, seen in found.items() if not name.startswith((".", "#"))}
+        self._misnamed = [f"{folder}/{name}" for name in visible if name.endswith(".yml")]
+        agents = {f"{folder}/{name}": seen for name, seen in visible.items() if name.endswith(".yaml")}
+        return {self._main: signature_of(self._main), **agents}
+
+    def _read(self, seen: Mapping[str, Signature], problems: list[Problem]) -> None:
         reads: dict[str, _Read] = {}
-        for path in paths:
+        for path, signature in seen.items():
             known = self._files.get(path)
-            try:
-                file = reread(path, known.file if known else None, self._now)
-            except FileNotFoundError:
-                problems.append(self._missing(path))
-            except OSError as error:
-                problems.append(unreadable(path, error))
-            except ProvisionerError as error:
-                problems += error.problems
-            else:
-                if known and known.document is file.document:
-                    known.file, reads[path] = file, known
-                else:
-                    reads[path] = _Read(file)
+            if known is not None and known.file.shows(signature):
+                reads[path] = known
+            elif read := self._read_again(path, known, problems):
+                reads[path] = read
         self._files = reads
         main = reads.get(self._main)
         if main is None or not isinstance(main.document.value, dict):
@@ -111,48 +131,42 @@ class Configuration:
         # The same object as before when nothing changed in it, so that comparing costs nothing.
         self._shared = self._shared if shared == self._shared else shared
 
-    def _interpret(self, read: _Read, *, main: bool) -> None:
-        # provisioner.yaml holds the shared defaults itself: agents_of finds them there.
-        shared: Mapping[str, Any] = _NOTHING if main else self._shared
-        if read.shared is not shared:
-            read.agents, read.problems = agents_of(read.document, shared, main=main)
-            read.targets = frozenset(name for name, _ in target_names(read.document))
-            read.shared = shared
+    def _read_again(self, path: str, known: _Read | None, problems: list[Problem]) -> _Read | None:
+        try:
+            file = reread(path, known.file if known else None, self._now)
+        except FileNotFoundError:
+            problems.append(self._missing(path))
+        except OSError as error:
+            problems.append(unreadable(path, error))
+        except ProvisionerError as error:
+            problems += error.problems
+        else:
+            if known is None or known.document is not file.document:
+                return _Read(file)
+            known.file = file
+            return known
+        return None
 
-    def _across(self, targets: Collection[str] | None) -> list[Problem]:
-        """What is wrong between files, and between them and the targets."""
+    def _across(self, agents: int, targets: Collection[str] | None) -> list[Problem]:
+        """What is wrong between files, which name this many ``agents``, and between them and the targets."""
         reads = self._files.values()
-        logins = {agent.login for read in reads for agent in read.agents}
         problems: list[Problem] = []
-        if any(read.problems for read in reads) or len(logins) < sum(len(read.agents) for read in reads):
+        if any(read.problems for read in reads) or agents < sum(len(read.agents) for read in reads):
             problems += doubled(self.documents())
+        known = None if targets is None else frozenset(targets)
         for read in reads:
-            if targets is not None and not read.targets <= set(targets):
-                problems += unknown_targets(read.document, targets)
+            if known is not None and not read.targets <= known:
+                problems += unknown_targets(read.document, known)
         return problems
 
-    def _settings(self) -> Settings:
+    def _settings(self, agents: Mapping[str, AgentSettings]) -> Settings:
         main = self._files[self._main].document
-        agents = {agent.login: agent for read in self._files.values() for agent in read.agents}
         if self._last and self._last[0] is main:
             settings = replace(self._last[1], agents=agents)
         else:
             settings = settings_from(main, agents.values())
         self._last = (main, settings)
         return settings
-
-    def _agent_files(self, problems: list[Problem]) -> list[str]:
-        folder = f"{self._folder}/{AGENTS}"
-        names: list[str] = []
-        try:
-            with os.scandir(folder) as entries:
-                names = sorted(entry.name for entry in entries if not entry.name.startswith((".", "#")))
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            problems.append(unreadable(folder, error))
-        self._misnamed = [f"{folder}/{name}" for name in names if name.endswith(".yml")]
-        return [f"{folder}/{name}" for name in names if name.endswith(".yaml")]
 
     def _missing(self, path: str) -> Problem:
         place = Place(path)
@@ -170,11 +184,10 @@ class Configuration:
             fix = f"rename it to {path.removesuffix('.yml').rpartition('/')[2]}.yaml"
             yield Problem(Place(path), "this file is not read", fix, remark=True)
         for read in self._files.values():
-            for agent in read.agents:
-                if not agent.targets:
-                    what = f"agent `{agent.login}` has no softphone to configure"
-                    place = read.document.with_source(agent.place)
-                    yield Problem(place, what, "add `targets:`", remark=True)
+            for agent in read.idle:
+                what = f"agent `{agent.login}` has no softphone to configure"
+                place = read.document.with_source(agent.place)
+                yield Problem(place, what, "add `targets:`", remark=True)
 
 
 def mistakes_in(path: Path, targets: Collection[str]) -> tuple[Problem, ...]:

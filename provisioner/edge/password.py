@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from provisioner.core.credential import FromFile, PasswordSource
 from provisioner.core.problem import Place
 from provisioner.core.secret import Secret
 from provisioner.edge.credential import Credentials
-from provisioner.edge.signature import Signature, is_settled, signature
+from provisioner.edge.signature import Signature, is_settled, signature_of
 
 
 class Passwords:
@@ -31,19 +30,12 @@ class Passwords:
         if not isinstance(source, FromFile):
             return self._credentials.resolve(source, place)
         path = f"{self._root}{source.path}"
-        status = _status(path)
+        seen = signature_of(path)
         known = self._files.pop(path, None)
-        if known is None or status is None or known[0] != signature(status):
+        if known is None or not seen or known[0] != seen:
             looked_at = self._now()
-            known = (signature(status) if status else (), self._credentials.resolve(source, place))
-            if status is None or not is_settled(status, looked_at):
+            known = (seen, self._credentials.resolve(source, place))
+            if not seen or not is_settled(seen, looked_at):
                 return known[1]
         self._files[path] = known
         return known[1]
-
-
-def _status(path: str) -> os.stat_result | None:
-    try:
-        return os.stat(path)  # noqa: PTH116 - asked for every agent at every change
-    except OSError:
-        return None

@@ -33,22 +33,25 @@ class SettingsFile:
     raw: bytes = field(repr=False)
     document: Document
 
+    def shows(self, seen: Signature) -> bool:
+        """Is this what a file with the signature ``seen`` holds?"""
+        return self.settled and self.signature == seen
+
 
 def reread(path: str, known: SettingsFile | None, now: Callable[[], float]) -> SettingsFile:
-    """The file at ``path``; ``known``, the same object, when nothing changed since.
+    """The file at ``path``, read again; ``known``, the same object, when nothing changed since.
 
     Raises OSError when it cannot be read, and ProvisionerError when it is not a file or too large. ``now`` gives Unix
     seconds.
     """
-    if known and known.settled and signature(os.stat(path)) == known.signature:  # noqa: PTH116
-        return known
     looked_at = now()
     with open(path, "rb", opener=_nonblocking) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
             raise ProvisionerError(Problem(Place(path), "this is not a file of settings", "move it away"))
         raw = file.read(LARGEST + 1)
-    fresh = (signature(status), is_settled(status, looked_at))
+    seen = signature(status)
+    fresh = (seen, is_settled(seen, looked_at))
     if known and known.raw == raw and known.document.private == is_private(status):
         if known.settled == fresh[1] and known.signature == fresh[0]:
             return known

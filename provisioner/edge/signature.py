@@ -14,9 +14,38 @@ def signature(status: os.stat_result) -> Signature:
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_mode)
 
 
-def is_settled(status: os.stat_result, looked_at: float) -> bool:
-    """Would a change after ``looked_at`` (Unix seconds) show in the signature?
+def is_settled(seen: Signature, looked_at: float) -> bool:
+    """Would a change after ``looked_at`` (Unix seconds) show in the signature, which was ``seen`` then?
 
     The time of change counts, not the time of modification alone: `cp -p` and `rsync -t` set the latter back.
     """
-    return looked_at - max(status.st_mtime, status.st_ctime) > _RACY_SECONDS
+    _, _, _, modified, changed, _ = seen
+    return looked_at - max(modified, changed) / 1e9 > _RACY_SECONDS
+
+
+def signature_of(path: str) -> Signature:
+    """The signature of the file at ``path``; empty when there is none to be seen."""
+    try:
+        return signature(os.stat(path))  # noqa: PTH116 - asked for every agent at every change
+    except OSError:
+        return ()
+
+
+def signatures_in(folder: str) -> dict[str, Signature]:
+    """The signature of everything in ``folder``, by name in order; empty for a link that leads nowhere.
+
+    Raises OSError when the folder cannot be read. A thousand files cost as little as can be: they are looked at for
+    every edit.
+    """
+    found: dict[str, Signature] = {}
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with os.scandir(descriptor) as entries:
+            for entry in entries:
+                try:
+                    found[entry.name] = signature(entry.stat())
+                except OSError:
+                    found[entry.name] = ()
+    finally:
+        os.close(descriptor)
+    return dict(sorted(found.items()))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from provisioner.core.prepare import Job
@@ -21,25 +23,28 @@ from tests.bench.table import Figure
 
 
 def files(root: Path, agents: int, plain: float) -> list[Figure]:
-    """Write two files for each of ``agents``, then find that nothing changed. ``plain`` is the plain loop's seconds."""
+    """Write two files for each of ``agents``; then bring them up to date again where nothing changed: after a start,
+    with nothing in memory, and once more. ``plain`` is the plain loop's seconds."""
     config = _configuration(root / "etc", agents, per_file=1)
     for number in range(agents):
         (root / "home" / f"a{number}").mkdir(parents=True)
     site = _reader(root, config).read()
-    store = open_store(root / "state")
-    cycle = Cycle(store, own())
     jobs = [_job(site, served) for served in site.served.values()]
-    took = []
-    for _ in range(2):
-        began = time.perf_counter()
-        reports = cycle.refresh_all(jobs) if hasattr(cycle, "refresh_all") else [refresh(cycle, job) for job in jobs]
-        assert all(report.healthy for report in reports)
-        took.append(time.perf_counter() - began)
-    store.close()
+    with closing(open_store(root / "state")) as store:
+        started = [Cycle(store, own()) for _ in range(4)]
+        took = [_refreshed(cycle, jobs) for cycle in (*started, *started[1:])]
+    kept = f"{agents} agents × 2 files, nothing changed"
     return [
         Figure(f"{agents} agents × 2 files, cold", took[0], "s", 3.0, f"plain loop {plain:.2f} s"),
-        Figure(f"{agents} agents × 2 files, nothing changed", took[1], "s", 0.5),
+        Figure(f"{kept}, after a start, best of 3", min(took[1:4]), "s", 0.5),
+        Figure(f"{kept}, later, best of 3", min(took[4:]), "s", 0.5),
     ]
+
+
+def _refreshed(cycle: Cycle, jobs: Sequence[Job]) -> float:
+    began = time.perf_counter()
+    assert all(refresh(cycle, job).healthy for job in jobs)
+    return time.perf_counter() - began
 
 
 def settings(root: Path) -> list[Figure]:

@@ -27,4 +27,4 @@ def shown(figure: Figure) -> str:
     """The figure as a line of the table."""
     bound = "" if figure.bound is None else f"≤ {figure.bound:g}"
     verdict = "" if figure.bound is None else ("good" if figure.value <= figure.bound else "ABOVE")
-    return f"{figure.what:<66} {figure.value:>9.1f} {figure.unit:<6} {bound:>9}  {verdict:<6} {figure.beside}"
+    return f"{figure.what:<66} {figure.value:>9.2f} {figure.unit:<6} {bound:>9}  {verdict:<6} {figure.beside}"

@@ -1,4 +1,4 @@
-"""Which files this process opens, as the interpreter itself tells."""
+"""Which files (not folders) this process opens, as the interpreter itself tells."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ _listening: list[tuple[str, dict[str, None]]] = []
 
 def _hear(event: str, arguments: tuple[object, ...]) -> None:
     if _listening and event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
-        path = os.fsdecode(arguments[0])
+        path, flags = os.fsdecode(arguments[0]), arguments[2]
+        if isinstance(flags, int) and flags & os.O_DIRECTORY:
+            return
         for folder, heard in _listening:
             if path.startswith(folder):
                 heard[path] = None

@@ -61,14 +61,14 @@ _NAMES = (
 
 @pytest.mark.parametrize(("later", "settled"), [(-5, False), (0, False), (1.9, False), (2.1, True), (1e9, True)])
 def test_a_file_settles_two_seconds_after_its_last_change(file, later, settled):
-    assert is_settled(file.stat(), file.stat().st_ctime + later) is settled
+    assert is_settled(signature(file.stat()), file.stat().st_ctime + later) is settled
 
 
 def test_a_time_that_was_set_back_does_not_settle_a_file(file):
     os.utime(file, (1, 1))
-    assert not is_settled(file.stat(), file.stat().st_ctime + 1)
+    assert not is_settled(signature(file.stat()), file.stat().st_ctime + 1)
 
 
 def test_a_time_in_the_future_does_not_settle_a_file(file):
     os.utime(file, (9e9, 9e9))
-    assert not is_settled(file.stat(), file.stat().st_ctime + 100)
+    assert not is_settled(signature(file.stat()), file.stat().st_ctime + 100)
