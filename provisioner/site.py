@@ -70,7 +70,8 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class _Common:
-    """What all agents of one reading share. ``same`` says that none of it changed since the last one."""
+    """What all agents of one reading share. ``same`` says that none of it changed since the last one, ``same_realms``
+    that nor did what each agent has of ``realms``."""
 
     platform: Platform
     targets: Mapping[str, Target]
@@ -78,6 +79,17 @@ class _Common:
     problems: tuple[Problem, ...]
     realms: Mapping[str, str]
     same: bool = False
+    same_realms: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What was made of an agent; ``served`` None is somebody who works elsewhere. ``steady`` says that nothing but the
+    settings and what all share decides it, so that there is no need to look again."""
+
+    agent: AgentSettings
+    served: Served | None
+    steady: bool
 
 
 class SiteReader:
@@ -92,6 +104,7 @@ class SiteReader:
         self._anew = True
         self._last: Site | None = None
         self._common: _Common | None = None
+        self._looked: dict[str, _Looked] = {}
 
     def read(self) -> Site:
         """The site as it is now. Raises ProvisionerError with every mistake: then the last one stays in force."""
@@ -102,11 +115,8 @@ class SiteReader:
         # A target that was broken by an edit goes on working as it was.
         kept = {name: last.catalog[name] for name in catalog.broken if last and name in last.catalog}
         common = self._shared(loaded.settings, {**catalog.targets, **kept})
-        served = {
-            agent.login: self._served(agent, common)
-            for agent in loaded.settings.agents.values()
-            if self._works_here(agent)
-        }
+        self._looked = {login: self._look(agent, common) for login, agent in loaded.settings.agents.items()}
+        served = {login: looked.served for login, looked in self._looked.items() if looked.served is not None}
         broken = {name: problems for name, problems in catalog.broken.items() if name not in kept}
         remarks = (*loaded.remarks, *_remarked(catalog))
         site = Site(loaded.settings, common.targets, broken, served, remarks, str(self._around.root))
@@ -123,29 +133,32 @@ class SiteReader:
         secrets = replace(served.secrets, seen_realm=realm)
         return replace(served, secrets=secrets, wanted=replace(served.wanted, secrets_mark=self._secrets_mark(secrets)))
 
-    def _works_here(self, agent: AgentSettings) -> bool:
-        name, last = self._around.workstation, self._last
-        if name is None:
-            return True
-        if last and last.settings.agents.get(agent.login) is agent and last.served:
-            return agent.login in last.served
-        return agent.serves(name)
-
     def _shared(self, settings: Settings, targets: Mapping[str, Target]) -> _Common:
         turn, problems = self._turn(settings)
         realms = self._around.seen_realms() if settings.platform.discover_realm else {}
         fresh = _Common(settings.platform, targets, turn, problems, realms)
         old = self._common
         if old and (old.platform, old.targets, old.turn, old.problems) == (fresh.platform, targets, turn, problems):
-            return replace(old, realms=fresh.realms, same=True)
+            return replace(old, realms=realms, same=not self._anew, same_realms=realms == old.realms)
         return fresh
 
-    def _served(self, agent: AgentSettings, common: _Common) -> Served:
-        last = self._last
-        previous = last.served.get(agent.login) if last else None
-        untouched = last and common.same and not self._anew and last.settings.agents.get(agent.login) is agent
-        if previous and untouched and self._is_as_before(previous, agent, common):
-            return previous
+    def _look(self, agent: AgentSettings, common: _Common) -> _Looked:
+        """Almost always what it was, and asked for every agent at every change."""
+        looked = self._looked.get(agent.login)
+        known = looked if looked and looked.agent is agent else None
+        if known and known.steady and common.same and common.same_realms:
+            return known
+        if not (known.served is not None if known else self._works_here(agent)):
+            return _Looked(agent, None, steady=True)
+        served = looked.served if looked else None
+        if served is None or not (known and common.same and self._is_as_before(served, agent, common)):
+            served = self._served(agent, served, common)
+        return _Looked(agent, served, steady=isinstance(agent.password, Inline) and not served.problems)
+
+    def _works_here(self, agent: AgentSettings) -> bool:
+        return self._around.workstation is None or agent.serves(self._around.workstation)
+
+    def _served(self, agent: AgentSettings, previous: Served | None, common: _Common) -> Served:
         problems: list[Problem] = []
         password = self._password(agent, problems)
         home = self._home(agent, problems)
@@ -158,7 +171,7 @@ class SiteReader:
         return previous if previous is not None and previous == fresh else fresh
 
     def _is_as_before(self, previous: Served, agent: AgentSettings, common: _Common) -> bool:
-        """Is there nothing to work out anew? Almost always so, and asked for every agent at every change."""
+        """Is there nothing to work out anew?"""
         if previous.problems or previous.secrets.seen_realm != common.realms.get(previous.wanted.identity.at_platform):
             return False
         return isinstance(agent.password, Inline) or self._password(agent, []) == previous.secrets.password
