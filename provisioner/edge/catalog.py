@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from provisioner.core.document import read_document
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.render import check_templates
 from provisioner.core.target import MANIFEST, Target, target_from
+from provisioner.edge.signature import Signature, is_settled, signatures_in
 
 MANIFEST_NAME = "manifest.yaml"
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -30,12 +32,26 @@ def shipped() -> Path:
     return packaged if packaged.is_dir() else _PACKAGE.parent / "templates"
 
 
-class CatalogReader:
-    """Reads folders of targets again and again; a target whose files did not change is not made anew."""
+@dataclass(frozen=True)
+class _Read:
+    """A target as it was read last. ``settled`` says that the ``signatures`` would show any later change."""
 
-    def __init__(self, folders: Iterable[Path]) -> None:
+    signatures: Mapping[str, Signature]
+    settled: bool
+    texts: Mapping[str, str]
+    target: Target
+
+
+class CatalogReader:
+    """Reads folders of targets again and again; a target whose files did not change is not made anew.
+
+    ``now`` gives Unix seconds; it is compared with the files' own times.
+    """
+
+    def __init__(self, folders: Iterable[Path], now: Callable[[], float] = time.time) -> None:
         self._folders = tuple(folders)
-        self._known: dict[Path, tuple[Mapping[str, str], Target]] = {}
+        self._now = now
+        self._known: dict[Path, _Read] = {}
 
     def read(self) -> Catalog:
         """All targets; a later folder's target replaces an earlier one of the same name.
@@ -61,11 +77,23 @@ class CatalogReader:
                 broken[str(folder)] = (_unreadable(folder, error),)
 
     def _load(self, folder: Path) -> Target:
-        texts = {path.name: _text(path) for path in (folder / MANIFEST_NAME, *sorted(folder.glob("*.j2")))}
-        known = self._known.get(folder)
-        if known is None or known[0] != texts:
-            known = self._known[folder] = (texts, _made(folder, texts))
-        return known[1]
+        known, looked_at, signatures = self._known.get(folder), self._now(), _signatures(folder)
+        if known and known.settled and known.signatures == signatures:
+            return known.target
+        texts = {name: _text(folder / name) for name in (MANIFEST_NAME, *sorted({*signatures} - {MANIFEST_NAME}))}
+        target = known.target if known and known.texts == texts else _made(folder, texts)
+        settled = all(seen and is_settled(seen, looked_at) for seen in signatures.values())
+        self._known[folder] = _Read(signatures, settled, texts, target)
+        return target
+
+
+def _signatures(folder: Path) -> dict[str, Signature]:
+    """The files of a target, manifest and templates, each with its signature."""
+    try:
+        found = signatures_in(str(folder))
+    except OSError as error:
+        raise ProvisionerError(_unreadable(folder, error)) from None
+    return {name: seen for name, seen in found.items() if name == MANIFEST_NAME or name.endswith(".j2")}
 
 
 def _folders_in(folder: Path) -> list[Path]:

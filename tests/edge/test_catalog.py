@@ -15,6 +15,7 @@ from provisioner.core.render import check_templates
 from provisioner.core.secret import Secret
 from provisioner.core.settings import TargetChoice
 from provisioner.edge.catalog import CatalogReader, shipped
+from tests.edge.opened import opened
 from tests.targets.stage import PASSWORD, PLATFORM, agent, row
 
 SHIPPED = {"baresip", "browser-phone", "jssip", "json", "linphone", "pjsua", "sipjs", "twinkle"}
@@ -136,6 +137,25 @@ def test_a_change_is_seen_at_the_next_reading_and_what_did_not_change_is_not_mad
     assert set(reader.read().broken) == {"own"}
     shutil.rmtree(own)
     assert (reader.read().targets, reader.read().broken) == ({}, {})
+
+
+def test_the_files_of_a_settled_target_are_not_opened_again(tmp_path):
+    own, reader = drop(tmp_path), CatalogReader([tmp_path], now=lambda: 1e12)
+    with opened(tmp_path) as first:
+        reader.read()
+    with opened(tmp_path) as second:
+        reader.read()
+    assert (set(first), set(second)) == ({str(own / "manifest.yaml"), str(own / "own.ini.j2")}, set())
+    (own / "own.ini.j2").write_text("[phone]\nname={{ name }}\n")
+    assert files(reader.read(), "own")[0] == {"own.ini": "[phone]\nname=1997\n"}
+
+
+def test_files_that_may_change_without_a_sign_are_opened_again(tmp_path):
+    own, reader = drop(tmp_path), CatalogReader([tmp_path])
+    reader.read()
+    with opened(tmp_path) as again:
+        reader.read()
+    assert set(again) == {str(own / "manifest.yaml"), str(own / "own.ini.j2")}
 
 
 def test_folders_that_are_hidden_missing_or_no_folders_hold_no_targets(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.edge.signature import is_settled, signature
+from provisioner.edge.signature import is_settled, signature, signatures_in
 
 
 @pytest.fixture
@@ -72,3 +72,20 @@ def test_a_time_that_was_set_back_does_not_settle_a_file(file):
 def test_a_time_in_the_future_does_not_settle_a_file(file):
     os.utime(file, (9e9, 9e9))
     assert not is_settled(signature(file.stat()), file.stat().st_ctime + 100)
+
+
+def test_everything_in_a_folder_is_looked_at_as_it_would_be_alone(tmp_path):
+    (tmp_path / "b").write_text("two")
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
+    (tmp_path / "c").mkdir()
+    seen = signatures_in(str(tmp_path))
+    assert list(seen) == ["a", "b", "c", "nowhere"]
+    assert seen == {name: signature((tmp_path / name).stat()) for name in "abc"} | {"nowhere": ()}
+
+
+def test_a_folder_that_is_none_is_an_error(tmp_path):
+    (tmp_path / "file").touch()
+    for name in ("file", "missing"):
+        with pytest.raises(OSError):
+            signatures_in(str(tmp_path / name))
