@@ -11,9 +11,10 @@ from provisioner.core.difference import difference
 from provisioner.core.formats import FORMATS, Leaves
 from provisioner.core.parcel import Home
 from provisioner.core.plan import Chmod, Create, Keep, ObservedFile, Step, Update, plan
-from provisioner.core.prepare import Job, PreparedTarget, prepare
+from provisioner.core.prepare import Job, Prepared, PreparedTarget, prepare
 from provisioner.core.problem import Problem, ProvisionerError
 from provisioner.core.reason import identity_of, same_login
+from provisioner.core.relay_way import Way, way_as_json
 from provisioner.core.render import Rendered
 from provisioner.core.report import problem_as_json
 from provisioner.core.session import Attempt, HeldSession
@@ -51,12 +52,14 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class AgentPreview:
-    """What would happen for one agent. ``login`` says whether they would be logged in, and why."""
+    """What would happen for one agent. ``login`` says whether they would be logged in, and why; ``ways`` how each
+    target would come to the server."""
 
     agent: str
     login: str
     changes: tuple[FileChange, ...]
     problems: tuple[Problem, ...]
+    ways: tuple[tuple[str, Way], ...] = ()
 
 
 def preview(site: Site, held: Held) -> tuple[AgentPreview, ...]:
@@ -74,8 +77,10 @@ def _agent(site: Site, served: Served, held: Held) -> AgentPreview:
     job = site.job(served, session.row)
     if job is None:
         return AgentPreview(login, "stays logged in", (), served.problems)
-    changes, problems = _files(job, held)
-    return AgentPreview(login, "stays logged in", changes, (*served.problems, *problems))
+    prepared = prepare(job)
+    changes, problems = _files(job, prepared, held)
+    ways = tuple((target.choice.target, target.way) for target in prepared.targets if target.way)
+    return AgentPreview(login, "stays logged in", changes, (*served.problems, *problems), ways)
 
 
 def _login(served: Served, attempt: Attempt | None) -> str:
@@ -87,8 +92,7 @@ def _login(served: Served, attempt: Attempt | None) -> str:
     return "would be logged in; the files depend on the answer"
 
 
-def _files(job: Job, held: Held) -> tuple[tuple[FileChange, ...], tuple[Problem, ...]]:
-    prepared = prepare(job)
+def _files(job: Job, prepared: Prepared, held: Held) -> tuple[tuple[FileChange, ...], tuple[Problem, ...]]:
     changes: list[FileChange] = []
     problems = list(prepared.problems)
     for target in prepared.targets:
@@ -164,6 +168,7 @@ def as_json(previews: Iterable[AgentPreview]) -> list[dict[str, object]]:
         {
             "agent": one.agent,
             "login": one.login,
+            "targets": [{"target": name, **way_as_json(way)} for name, way in one.ways],
             "changes": [{"path": c.path, "action": c.action, "lines": list(c.lines)} for c in one.changes],
             "problems": [problem_as_json(problem) for problem in one.problems],
         }

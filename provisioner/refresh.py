@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from provisioner.core.account import Proof
 from provisioner.core.parcel import Brought, Parcel, TargetReport
 from provisioner.core.prepare import Job, Prepared, PreparedTarget, prepare
 from provisioner.core.problem import Problem
+from provisioner.core.relay_way import Way
 from provisioner.cycle import Cycle
 
 
 @dataclass(frozen=True, slots=True)
 class AgentReport:
-    """What became of one agent's targets."""
+    """What became of one agent's targets. ``ways`` are how their phones come to the server, by target."""
 
     agent: str
     proof: Proof | None
     targets: tuple[TargetReport, ...]
     problems: tuple[Problem, ...]
+    ways: Mapping[str, Way] = field(default_factory=dict)
 
     @property
     def healthy(self) -> bool:
@@ -45,7 +48,8 @@ def report_of(prepared: Prepared, brought: Brought) -> AgentReport:
     found = [target.problems for target in prepared.targets] or [()] * len(brought.targets)
     targets = tuple(map(_with, brought.targets, found))
     proof = prepared.account.credential.proof if prepared.account else None
-    return AgentReport(prepared.agent, proof, targets, prepared.problems + brought.problems)
+    ways = {target.choice.target: target.way for target in prepared.targets if target.way}
+    return AgentReport(prepared.agent, proof, targets, prepared.problems + brought.problems, ways)
 
 
 def _parcel(prepared: PreparedTarget) -> Parcel:

@@ -10,6 +10,7 @@ from provisioner.core.attempt import FINAL
 from provisioner.core.parcel import State, TargetReport
 from provisioner.core.problem import Place, Problem
 from provisioner.core.reason import Identity, identity_of, same_login
+from provisioner.core.relay_way import Way, way_as_json
 from provisioner.core.report import problem_as_json
 from provisioner.core.session import Attempt, HeldSession
 from provisioner.refresh import AgentReport
@@ -90,7 +91,7 @@ def seat_as_json(seat: Seat, *, present: bool) -> dict[str, Any]:
         "present": present,
         "login": _login(seat, present),
         "proof": str(report.proof) if report and report.proof else None,
-        "targets": [_target(target) for target in report.targets] if report else [],
+        "targets": [_target(target, report.ways.get(target.target)) for target in report.targets] if report else [],
         "problems": [problem_as_json(problem) for problem in problems],
     }
 
@@ -125,9 +126,10 @@ def _login(seat: Seat, present: bool) -> dict[str, Any]:
     return {"state": attempt.kind, "at": attempt.at, "cause": attempt.cause, "count": attempt.count, **waits}
 
 
-def _target(target: TargetReport) -> dict[str, Any]:
+def _target(target: TargetReport, way: Way | None) -> dict[str, Any]:
     return {
         "target": target.target,
+        **way_as_json(way),
         "state": str(target.state),
         "folder": target.folder,
         "problems": [problem_as_json(problem) for problem in target.problems],

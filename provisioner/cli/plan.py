@@ -70,6 +70,8 @@ def _previews(places: Places, workstation: str) -> tuple[AgentPreview, ...]:
 def _text(previews: Iterable[AgentPreview], *, colour: bool) -> Iterator[str]:
     for one in previews:
         yield f"{_BOLD}{printable(one.agent)}{_END}: {one.login}" if colour else f"{printable(one.agent)}: {one.login}"
+        for name, way in one.ways:
+            yield f"  {printable(name)}: {way}"
         for change in one.changes:
             yield f"  {change.action} {printable(change.path)}"
             for line in change.lines:

@@ -65,7 +65,9 @@ class _Lines:
     def _target(self, target: Mapping[str, Any]) -> Iterator[str]:
         grave = any(not problem["remark"] for problem in target["problems"])
         state = "in place" if target["state"] in ("written", "unchanged") else target["state"]
-        yield "  " + self._marked("bad" if grave else "good", f"{target['target']}: {state}  {target['folder']}")
+        yield "  " + self._marked(
+            "bad" if grave else "good", f"{target['target']}: {state}{_way(target)}  {target['folder']}"
+        )
         yield from (f"  {line}" for line in self._problems(target["problems"]))
 
     def _problems(self, problems: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -85,3 +87,9 @@ class _Lines:
 
     def _dim(self, text: str) -> str:
         return f"{_DIM}{text}{_END}" if self._colour else text
+
+
+def _way(target: Mapping[str, Any]) -> str:
+    """How the phone comes to the server, where it does."""
+    relay = f" through the relay at {target['relay']}" if target.get("relay") else ""
+    return f", over {target['transport']}{relay}" if target.get("transport") else ""

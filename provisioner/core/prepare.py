@@ -14,7 +14,7 @@ from provisioner.core.parcel import Home, Layout
 from provisioner.core.peer import peer_from_row
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reason import Wanted
-from provisioner.core.relay_way import RelayWay
+from provisioner.core.relay_way import RelayWay, Way
 from provisioner.core.render import Rendered, render
 from provisioner.core.rivals import rivalry, rivals
 from provisioner.core.secret import Secret
@@ -57,6 +57,11 @@ class PreparedTarget:
     def ready(self) -> bool:
         """Are there files to deliver?"""
         return self.layout is not None and bool(self.files)
+
+    @property
+    def way(self) -> Way | None:
+        """How the phone comes to the server, None where it does not."""
+        return Way(self.transport, self.relay) if self.transport else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,25 @@ class RelayWay:
         return f"{self.host}:{self.port}"
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a phone comes to the server: the transport that arrives there, and the relay on the way, if any."""
+
+    transport: Transport
+    relay: RelayWay | None = None
+
+    def __str__(self) -> str:
+        return f"over {self.transport}" + (f" through the relay at {self.relay.address}" if self.relay else "")
+
+
+def way_as_json(way: Way | None) -> dict[str, str | None]:
+    """``{"transport", "via", "relay"}``: ``via`` is ``direct`` or ``relay``, all are None where there is no way."""
+    if way is None:
+        return {"transport": None, "via": None, "relay": None}
+    via, relay = ("relay", way.relay.address) if way.relay else ("direct", None)
+    return {"transport": str(way.transport), "via": via, "relay": relay}
+
+
 def relay_transport(account: Account, target: Target) -> Transport | None:
     """How ``target`` would reach a relay for ``account``; None where it goes there by itself, or cannot at all.
 

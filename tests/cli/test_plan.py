@@ -33,12 +33,14 @@ async def test_it_names_what_would_change_and_hides_secrets(machine: Machine, pl
     before = everything(machine.root)
     done = await machine.command("plan")
     assert f"update {account}" in done.out
+    assert "\n  json: over wss\n" in done.out
     assert "~ .display_name: Ana X" in done.out
     assert "~ .password: ********" in done.out
     assert "pw-" not in done.out
     planned = (await machine.command("plan", "--format", "json")).json
     (agent,) = planned["agents"]
     assert [change["action"] for change in agent["changes"]] == ["update"]
+    assert agent["targets"] == [{"target": "json", "transport": "wss", "via": "direct", "relay": None}]
     assert {key: value for key, value in everything(machine.root).items() if "state" not in key} == {
         key: value for key, value in before.items() if "state" not in key
     }

@@ -50,6 +50,16 @@ def test_an_agent_who_is_served_and_a_phone_that_cannot_be():
     ]
 
 
+def test_the_way_of_each_phone_is_told():
+    way = {"transport": "wss", "via": "relay", "relay": "127.0.0.1:25060"}
+    direct = {"transport": "tls", "via": "direct", "relay": None}
+    seen = agent({"state": "logged in", "at": NOW}, target("linphone", "written") | way, target("x", "kept") | direct)
+    assert status_as_text(status(seen), now=NOW).splitlines()[3:] == [
+        "  ● linphone: in place, over wss through the relay at 127.0.0.1:25060  /home/ana/linphone",
+        "  ● x: kept, over tls  /home/ana/x",
+    ]
+
+
 def test_a_refused_configuration_says_since_when_and_where():
     mistake = {"where": "a.yaml", "line": 3, "column": 5, "what": "no", "fix": "mend it", "remark": False}
     text = status_as_text(status(refused_at=NOW - 5, problems=[mistake]), now=NOW)

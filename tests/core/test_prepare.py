@@ -13,7 +13,7 @@ from provisioner.core.parcel import Home
 from provisioner.core.prepare import Job, Prepared, prepare
 from provisioner.core.problem import Place, Problem
 from provisioner.core.reason import Identity, Wanted
-from provisioner.core.relay_way import RelayPolicy, RelayWay
+from provisioner.core.relay_way import RelayPolicy, RelayWay, Way
 from provisioner.core.secret import Secret
 from provisioner.core.settings import TargetChoice
 from tests.targets.stage import PASSWORD, PLATFORM, agent, catalog, row, target
@@ -68,6 +68,7 @@ def test_a_phone_gets_the_way_that_the_relay_has():
     assert [(one.ready, one.transport, one.relay) for one in result.targets] == [
         (True, Transport.WSS, way), (True, Transport.WSS, None),
     ]  # fmt: skip
+    assert [one.way for one in result.targets] == [Way(Transport.WSS, way), Way(Transport.WSS)]
     assert [problem.what.partition(" share")[0] for problem in result.problems] == ["linphone and jssip"]
     assert b"127.0.0.1:25060" in result.targets[0].files[0].file.content
 

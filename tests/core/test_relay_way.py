@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from provisioner.core.account import MediaEncryption, Transport
-from provisioner.core.relay_way import RelayMode, RelayWay, call_lacks, needs_relay, relay_transport
+from provisioner.core.relay_way import RelayMode, RelayWay, Way, call_lacks, needs_relay, relay_transport, way_as_json
 from provisioner.core.target import RELAY_ABILITIES, Target
 from tests.targets.stage import account, catalog, row, target
 
@@ -69,6 +69,19 @@ def test_what_a_call_needs_and_the_phone_does_not_have_is_named(one, lacks):
 
 def test_the_words_of_the_manifests_are_known():
     assert all(one.relay <= set(RELAY_ABILITIES) for one in catalog().targets.values())
+
+
+@pytest.mark.parametrize(
+    ("way", "text", "told"),
+    [
+        (Way(Transport.TLS), "over tls", {"transport": "tls", "via": "direct", "relay": None}),
+        (Way(Transport.WSS, RelayWay(25060)), "over wss through the relay at 127.0.0.1:25060",
+         {"transport": "wss", "via": "relay", "relay": "127.0.0.1:25060"}),
+        (None, "None", {"transport": None, "via": None, "relay": None}),
+    ],
+)  # fmt: skip
+def test_a_way_is_told_to_people_and_programs(way, text, told):
+    assert (str(way), way_as_json(way)) == (text, told)
 
 
 def test_an_address_is_host_and_port():
