@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from provisioner.core.account import Account, Transport
+from provisioner.core.account import Account
 from provisioner.core.prepare import Job, PreparedTarget, prepare
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reason import identity_of, same_login
+from provisioner.core.relay_way import Way, way_as_json
 from provisioner.core.report import problem_as_json
 from provisioner.core.session import HeldSession
 from provisioner.core.sip.grammar import NotSip
@@ -35,10 +36,10 @@ class TransportReport:
 
 @dataclass(frozen=True, slots=True)
 class TargetReport:
-    """Whether one softphone could register over its ``transport``, and if not why."""
+    """Whether one softphone could register over its ``way``, None where it has none, and if not why."""
 
     target: str
-    transport: Transport | None
+    way: Way | None
     able: bool
     problems: tuple[Problem, ...]
 
@@ -123,11 +124,11 @@ def _transport(trial: Trial, verdict: Verdict) -> TransportReport:
 
 
 def _target(prepared: PreparedTarget, transports: Iterable[TransportReport]) -> TargetReport:
-    name, transport = prepared.choice.target, prepared.transport
-    if transport is None or not prepared.ready:
-        return TargetReport(name, transport, False, prepared.problems)
-    able = any(one.verdict.able for one in transports if one.trial.transport is transport)
-    return TargetReport(name, transport, able, prepared.problems)
+    name, way = prepared.choice.target, prepared.way
+    if way is None or not prepared.ready:
+        return TargetReport(name, way, False, prepared.problems)
+    able = any(one.verdict.able for one in transports if one.trial.transport is way.transport)
+    return TargetReport(name, way, able, prepared.problems)
 
 
 def as_json(report: AgentReport) -> dict[str, Any]:
@@ -140,7 +141,7 @@ def as_json(report: AgentReport) -> dict[str, Any]:
         "targets": [
             {
                 "target": one.target,
-                "transport": one.transport,
+                **way_as_json(one.way),
                 "able": one.able,
                 "problems": [problem_as_json(problem) for problem in one.problems],
             }

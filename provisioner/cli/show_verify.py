@@ -47,13 +47,12 @@ class Lines:
 
     def _target(self, target: TargetReport, report: AgentReport, width: int) -> Iterator[str]:
         name = printable(target.target).ljust(width)
-        over = f"over {target.transport}" if target.transport else ""
         if target.able:
-            yield f"  {self._mark(True)} {name}  would register {over}"
-        elif target.transport is None:
+            yield f"  {self._mark(True)} {name}  would register {target.way}"
+        elif target.way is None:
             yield f"  {self._mark(False)} {name}  would not register"
         else:
-            yield f"  {self._mark(False)} {name}  would not register {over}, see there"
+            yield f"  {self._mark(False)} {name}  would not register {target.way}, see there"
         if grave := [problem for problem in target.problems if not problem.remark]:
             yield from ("    " + line for line in problems_as_text(grave, colour=self._colour).splitlines())
 
