@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any
@@ -186,10 +186,12 @@ class _Fitting:
             what = (
                 f"{name} needs the SIP password, and only its hash (HA1, for the realm `{credential.realm}`) is known"
             )
-            return (
-                what,
-                "list the server's realm in `platform: {realms: […]}`, so that the login password can be proven",
-            )
+            fix = "list the server's realm in `platform: {realms: […]}`, so that the login password can be proven"
+            over_wss = replace(self._account, transports=(Transport.WSS,))
+            carried = Transport.WSS in self._account.transports and relay_transport(over_wss, self._target)
+            if carried and self._choice.relay and not self._choice.relay_off and not call_lacks(self._target):
+                fix += "; or set `account: {transport: wss}`, and the relay answers for it"
+            return what, fix
         return f"{name} needs the hash of the password (HA1), and the platform sent none", "use another target"
 
     def _server(self, transport: Transport) -> dict[str, Any]:

@@ -155,3 +155,19 @@ def test_phones_that_the_relay_serves_are_among_those_to_suggest():
     assert can_serve(account(row()), target("linphone"), WAY)
     assert not can_serve(account(row()), target("linphone"))
     assert not can_serve(account(row()), target("twinkle"), WAY)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "choice", "hinted"),
+    [
+        ("udp,wss", Choice(FOLDER, {}, relay=WAY), True),
+        ("udp", Choice(FOLDER, {}, relay=WAY), False),
+        ("udp,wss", Choice(FOLDER, {}), False),
+        ("udp,wss", Choice(FOLDER, {}, relay=WAY, relay_off=True), False),
+    ],
+)
+def test_a_phone_that_lacks_the_password_is_shown_the_relay_where_there_is_a_way(allowed, choice, hinted):
+    one = replace(account(row(allowed, encryption="no")), credential=credential("ha1"))
+    (reason,) = refusals("baresip", one, choice)
+    assert "baresip needs the SIP password" in reason
+    assert ("`account: {transport: wss}`, and the relay answers" in reason) is hinted
