@@ -15,6 +15,7 @@ from provisioner.edge.privacy import is_private
 from provisioner.edge.signature import Signature, is_settled, signature
 
 LARGEST = 64 * 1024 * 1024
+_MORE = 4096
 # In this order: the mark of UTF-32 begins with that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
@@ -45,11 +46,7 @@ def reread(path: str, known: SettingsFile | None, now: Callable[[], float]) -> S
     seconds.
     """
     looked_at = now()
-    with open(path, "rb", opener=_nonblocking) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
-            raise ProvisionerError(Problem(Place(path), "this is not a file of settings", "move it away"))
-        raw = file.read(LARGEST + 1)
+    raw, status = _content(path)
     seen = signature(status)
     fresh = (seen, is_settled(seen, looked_at))
     if known and known.raw == raw and known.document.private == is_private(status):
@@ -79,13 +76,22 @@ def parse(path: str, raw: bytes, *, private: bool) -> Document:
 
 def unreadable(path: str, error: OSError) -> Problem:
     """What ``error`` says of ``path``."""
-    if isinstance(error, IsADirectoryError):
-        return Problem(Place(path), "this is a folder, not a file of settings", "move it away")
     if isinstance(error, NotADirectoryError):
         return Problem(Place(path), "this is not a folder", "make it one")
     fix = "check its owner, group and mode" if isinstance(error, PermissionError) else ""
     return Problem(Place(path), f"this cannot be read: {error.strerror}", fix)
 
 
-def _nonblocking(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+def _content(path: str) -> tuple[bytes, os.stat_result]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
+            what = "a folder, not a file" if stat.S_ISDIR(status.st_mode) else "not a file"
+            raise ProvisionerError(Problem(Place(path), f"this is {what} of settings", "move it away"))
+        raw = b""
+        while len(raw) <= LARGEST and (piece := os.read(descriptor, status.st_size + _MORE)):
+            raw += piece
+        return raw, status
+    finally:
+        os.close(descriptor)

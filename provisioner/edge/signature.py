@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import struct
 
-Signature = tuple[int, ...]
+# One object to keep and to compare, where a tuple of numbers would be seven.
+Signature = bytes
+_PARTS = struct.Struct("=QQQqqL")
 # A file changed this short a time before it was looked at may change again without its time stamps moving.
 _RACY_SECONDS = 2.0
 
 
 def signature(status: os.stat_result) -> Signature:
     """What differs when the file, its content or its mode is another."""
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_mode)
+    return _PARTS.pack(
+        status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_mode
+    )
 
 
 def is_settled(seen: Signature, looked_at: float) -> bool:
@@ -19,8 +24,8 @@ def is_settled(seen: Signature, looked_at: float) -> bool:
 
     The time of change counts, not the time of modification alone: `cp -p` and `rsync -t` set the latter back.
     """
-    _, _, _, modified, changed, _ = seen
-    return looked_at - max(modified, changed) / 1e9 > _RACY_SECONDS
+    modified, changed = _PARTS.unpack(seen)[3:5]
+    return bool(looked_at - max(modified, changed) / 1e9 > _RACY_SECONDS)
 
 
 def signature_of(path: str) -> Signature:
@@ -28,7 +33,7 @@ def signature_of(path: str) -> Signature:
     try:
         return signature(os.stat(path))  # noqa: PTH116 - asked for every agent at every change
     except OSError:
-        return ()
+        return b""
 
 
 def signatures_in(folder: str) -> dict[str, Signature]:
@@ -45,7 +50,7 @@ def signatures_in(folder: str) -> dict[str, Signature]:
                 try:
                     found[entry.name] = signature(entry.stat())
                 except OSError:
-                    found[entry.name] = ()
+                    found[entry.name] = b""
     finally:
         os.close(descriptor)
     return dict(sorted(found.items()))
