@@ -13,23 +13,22 @@ from contextlib import suppress
 from typing import Any
 
 from provisioner import __version__
+from provisioner.core.answer import brought_as_json, problems_as_json, ran_as_json, touched_as_json
 from provisioner.core.errand import (
     PROTOCOL,
     Bring,
     Errand,
     Hello,
+    Keep,
     Look,
     Remove,
     Run,
-    brought_as_json,
     errand_from_json,
     hello_as_json,
-    ran_as_json,
 )
 from provisioner.core.frame import FrameError
 from provisioner.core.parcel import Brought
-from provisioner.core.problem import ProvisionerError
-from provisioner.core.report import problem_as_json
+from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.cycle import Cycle
 from provisioner.edge import command
 from provisioner.edge.daemon_line import Line
@@ -47,7 +46,7 @@ def serve(line: Line, cycle: Cycle) -> None:
     Raises OtherProtocolError.
     """
     try:
-        line.say(hello_as_json(Hello(PROTOCOL, __version__, tuple(sorted(cycle.agents())))))
+        line.say(hello_as_json(Hello(PROTOCOL, __version__)))
         for message in line.messages():
             if "refused" in message:
                 raise OtherProtocolError
@@ -62,7 +61,15 @@ def _do(line: Line, cycle: Cycle, message: Mapping[str, Any]) -> None:
         # It may take its time, and files are not to wait for it.
         threading.Thread(target=_run, args=(line, errand, number), daemon=True).start()
     else:
-        line.say({"id": number, **_answer(cycle, errand)})
+        _say(line, number, _answer(cycle, errand))
+
+
+def _say(line: Line, number: object, answer: Mapping[str, Any]) -> None:
+    try:
+        line.say({"id": number, **answer})
+    except FrameError as error:
+        failed = problems_as_json([Problem(Place("answer"), str(error))])
+        line.say({"id": number, "failed": failed})
 
 
 def _run(line: Line, errand: Run, number: object) -> None:
@@ -79,9 +86,13 @@ def _answer(cycle: Cycle, errand: Errand) -> dict[str, Any]:
                 return brought_as_json(Brought(brought.targets, brought.problems, cycle.freed()))
             case Remove(agent):
                 return brought_as_json(Brought((), cycle.remove(agent), cycle.freed()))
+            case Keep(agents):
+                gone = sorted(cycle.agents() - set(agents))
+                problems = tuple(problem for agent in gone for problem in cycle.remove(agent))
+                return brought_as_json(Brought((), problems, cycle.freed()))
             case Look(agents):
-                return {"agents": [agent for agent in agents if cycle.drifted(agent)]}
+                return touched_as_json(agent for agent in agents if cycle.drifted(agent))
             case Run():
                 raise AssertionError
     except ProvisionerError as error:
-        return {"failed": [problem_as_json(problem) for problem in error.problems]}
+        return {"failed": problems_as_json(error.problems)}

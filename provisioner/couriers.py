@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from provisioner.core.problem import ProvisionerError
-from provisioner.edge.courier_socket import Connection
+from provisioner.edge.courier_connection import Connection
 from provisioner.hands import CourierHands, Hands, Work
 from provisioner.seat import Seat
 from provisioner.waiting import Spawn
@@ -64,14 +64,14 @@ class Couriers:
         if uid in self._hands:
             return
         log.info("user %d: session began (courier %s)", uid, connection.hello.version)
-        hands = self._hands[uid] = CourierHands(connection, self._work)
+        hands = self._hands[uid] = CourierHands(connection, self._work, lambda: self._served(uid))
         if timer := self._leaving.pop(uid, None):
             timer.cancel()
         try:
-            await self._clear(uid, hands, connection.hello.agents)
+            await self._clear(uid, hands)
             for seat in self._desk.seats_of(uid):
                 await self._desk.came(seat)
-            await connection.lost
+            await connection.lost()
         finally:
             del self._hands[uid]
             self._part_later(uid)
@@ -82,16 +82,17 @@ class Couriers:
         for timer in self._leaving.values():
             timer.cancel()
 
-    async def _clear(self, uid: int, hands: Hands, agents: Iterable[str]) -> None:
+    def _served(self, uid: int) -> frozenset[str]:
+        return frozenset(seat.login for seat in self._desk.seats_of(uid))
+
+    async def _clear(self, uid: int, hands: CourierHands) -> None:
         """Remove the files of agents who were served here when the courier was here last, and are no longer."""
-        served = {seat.login for seat in self._desk.seats_of(uid)}
-        for agent in set(agents) - served:
-            try:
-                problems, _ = await hands.remove(agent)
-            except ProvisionerError as error:
-                problems = error.problems
-            for problem in problems:
-                log.warning("%s", problem)
+        try:
+            problems = await hands.keep(sorted(self._served(uid)))
+        except ProvisionerError as error:
+            problems = error.problems
+        for problem in problems:
+            log.warning("%s", problem)
 
     def _part_later(self, uid: int) -> None:
         self._leaving[uid] = asyncio.get_running_loop().call_later(self._desk.grace, self._part, uid)

@@ -15,7 +15,7 @@ from provisioner.core.report import problem_as_json
 from provisioner.core.settings import WatchPolicy
 from provisioner.core.settle import Burst, due
 from provisioner.edge.api import control_socket
-from provisioner.edge.courier_socket import Connection, courier_socket
+from provisioner.edge.courier_socket import Reception, courier_socket
 from provisioner.edge.service import ServiceManager
 from provisioner.edge.suspension import Suspensions
 from provisioner.edge.watch import Watch
@@ -58,11 +58,9 @@ async def _begin(workstation: Workstation, places: Places, manager: ServiceManag
     if problems:
         raise NoConfiguration(problems)
     daemon = _Daemon(workstation, places.config, manager)
-
-    async def attend(connection: Connection) -> None:
-        await spawn(workstation.couriers.serve(connection))
-
-    async with control_socket(_reachable(places.socket), daemon.answer), courier_socket(places.courier_socket, attend):
+    reception = Reception(workstation.couriers.serve, lambda uid: bool(workstation.seats_of(uid)), spawn)
+    control = control_socket(_reachable(places.socket), daemon.answer)
+    async with control, courier_socket(places.courier_socket, reception):
         await daemon.run()
 
 

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from provisioner.core.errand import (
-    Bring,
-    Errand,
-    Look,
-    Ran,
-    Remove,
-    Run,
-    brought_from_json,
-    errand_as_json,
-    problems_from_json,
-    ran_from_json,
-    touched_from_json,
-)
+from provisioner.core.answer import brought_from_json, problems_from_json, ran_from_json, touched_from_json
+from provisioner.core.errand import Bring, Errand, Keep, Look, Ran, Remove, Run, errand_as_json
 from provisioner.core.frame import FrameError
 from provisioner.core.parcel import Brought, Parcel, State, TargetReport
 from provisioner.core.prepare import Job, prepare
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.cycle import Cycle
 from provisioner.edge.awaited_command import run_command
-from provisioner.edge.courier_socket import Connection, LostError
+from provisioner.edge.courier_connection import Connection, LostError
 from provisioner.refresh import AgentReport, parcels_of, refresh, report_of
 
 T = TypeVar("T")
@@ -82,43 +72,59 @@ class OwnHands:
 
 
 class CourierHands:
-    """A courier writes, as the user that it runs as."""
+    """A courier writes, as the user that it runs as. ``agents`` gives those whose files are that user's."""
 
-    def __init__(self, connection: Connection, work: Work) -> None:
+    def __init__(self, connection: Connection, work: Work, agents: Callable[[], Collection[str]]) -> None:
         self._connection = connection
         self._work = work
+        self._agents = agents
+        # It does one thing after the other, and has its time for each.
+        self._turn = asyncio.Lock()
 
     async def bring(self, job: Job) -> tuple[AgentReport, frozenset[str]]:
         """As ``Hands`` says."""
         prepared = await self._work(partial(prepare, job))
         parcels = parcels_of(prepared, job)
-        answer = await self._ask(Bring(prepared.agent, parcels))
-        brought = self._read(lambda: brought_from_json(answer, parcels))
+        brought = await self._brought(Bring(prepared.agent, parcels), parcels)
         return report_of(prepared, brought), brought.freed
 
     async def remove(self, agent: str) -> tuple[tuple[Problem, ...], frozenset[str]]:
         """As ``Hands`` says."""
-        answer = await self._ask(Remove(agent))
-        brought = self._read(lambda: brought_from_json(answer))
+        brought = await self._brought(Remove(agent))
         return brought.problems, brought.freed
+
+    async def keep(self, agents: Iterable[str]) -> tuple[Problem, ...]:
+        """Remove all files of everybody but ``agents``; gives what could not be removed."""
+        return (await self._brought(Keep(tuple(agents)))).problems
 
     async def touched(self, agents: Iterable[str]) -> frozenset[str]:
         """As ``Hands`` says."""
-        answer = await self._ask(Look(tuple(agents)))
-        return self._read(lambda: touched_from_json(answer))
+        asked = tuple(agents)
+        answer = await self._ask_in_turn(Look(asked))
+        return self._read(lambda: touched_from_json(answer, asked))
 
     async def run(self, argv: Sequence[str], seconds: float) -> Ran:
         """As ``Hands`` says."""
         answer = await self._ask(Run(tuple(argv), seconds), seconds + SECONDS)
         return self._read(lambda: ran_from_json(answer))
 
-    async def _ask(self, errand: Errand, seconds: float = SECONDS) -> dict[str, Any]:
+    async def _brought(self, errand: Errand, parcels: tuple[Parcel, ...] = ()) -> Brought:
+        answer = await self._ask_in_turn(errand)
+        brought = self._read(lambda: brought_from_json(answer, parcels))
+        targets = tuple(replace(one, problems=self._said_by_it(one.problems)) for one in brought.targets)
+        return Brought(targets, self._said_by_it(brought.problems), brought.freed.intersection(self._agents()))
+
+    async def _ask_in_turn(self, errand: Errand) -> dict[str, Any]:
+        async with self._turn:
+            return await self._ask(errand, SECONDS)
+
+    async def _ask(self, errand: Errand, seconds: float) -> dict[str, Any]:
         try:
             answer = await self._connection.ask(errand_as_json(errand), seconds)
-        except LostError as error:
+        except (LostError, FrameError) as error:
             raise ProvisionerError(self._problem(str(error))) from None
         if "failed" in answer:
-            raise ProvisionerError(self._read(lambda: problems_from_json(answer["failed"])))
+            raise ProvisionerError(self._said_by_it(self._read(lambda: problems_from_json(answer["failed"]))))
         return answer
 
     def _read(self, read: Callable[[], T]) -> T:
@@ -128,6 +134,11 @@ class CourierHands:
         except FrameError as error:
             self._connection.end(str(error))
             raise ProvisionerError(self._problem(str(error))) from None
+
+    def _said_by_it(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+        """What a user says is never taken for what this process says."""
+        where = f"courier of user {self._connection.uid}"
+        return tuple(replace(one, where=Place(f"{where}, {one.where.subject}")) for one in problems)
 
     def _problem(self, what: str) -> Problem:
         return Problem(Place(f"courier of user {self._connection.uid}"), what, "it connects again by itself")

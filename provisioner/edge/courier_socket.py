@@ -1,5 +1,6 @@
 """The socket that couriers come to. Anybody on this machine may connect; who it is says the kernel (unix(7),
-SO_PEERCRED), never the one who connects. Nobody can make us wait, or hold more than a message of limited length.
+SO_PEERCRED), never the one who connects. Nobody can make us wait, hold more than a message of limited length, or take
+the place of somebody else.
 """
 
 from __future__ import annotations
@@ -8,158 +9,168 @@ import asyncio
 import socket
 import struct
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from provisioner.core.errand import PROTOCOL, Hello, hello_from_json
-from provisioner.core.frame import HEAD, LONGEST_TO_DAEMON, FrameError, frame, length_of, message_of
+from provisioner.core.frame import LONGEST_HELLO, FrameError, frame
 from provisioner.edge.api import bound
+from provisioner.edge.courier_connection import Connection, message_from
+from provisioner.waiting import Spawn
 
-HELLO_SECONDS = 5.0
-MOST_OF_ONE_USER = 4
-_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
-
-
-class LostError(Exception):
-    """The courier is gone, or said what it should not. The text says which."""
+_CREDENTIALS = struct.Struct("iII")  # struct ucred: pid, uid, gid
+_WAITING_OUTSIDE = 128  # connections that the kernel holds until we take them
+_HELD = 16 * 1024  # bytes read ahead of one connection
 
 
-class Connection:
-    """One courier that said hello. ``uid`` is the user that it runs as."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the socket bears with. ``hello`` and ``rest`` are seconds.
 
-    def __init__(self, uid: int, hello: Hello, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
-        self.uid = uid
-        self.hello = hello
-        self._reader, self._writer = streams
-        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self._last = 0
-        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    ``of_one`` is the most connections of one user. A place is free again ``rest`` after it was left, so this limits
+    also how often somebody comes. ``strangers`` is the most connections of all users together whom nobody expects: one
+    person may have many user numbers (subuid(5)).
+    """
 
-    async def ask(self, errand: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """The answer to ``errand``, waited for at most ``seconds``. Raises LostError; then the connection is over."""
-        if self.lost.done():
-            raise LostError("the courier is gone")
-        self._last += 1
-        number = self._last
-        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = answer
-        try:
-            async with asyncio.timeout(seconds):
-                self._writer.write(frame({"id": number, **errand}))
-                await self._writer.drain()
-                return await answer
-        except TimeoutError:
-            self.end(f"the courier did not answer within {seconds:g} s")
-        except ConnectionError:
-            self.end("the courier is gone")
-        finally:
-            self._waiting.pop(number, None)
-        raise LostError("the courier did not answer in time, or is gone")
-
-    async def listen(self) -> None:
-        """Take answers until the courier is gone."""
-        try:
-            while True:
-                answer = await _message(self._reader)
-                waiting = self._waiting.get(answer.get("id", 0))
-                if waiting is None or waiting.done():
-                    raise FrameError("an answer to nothing")
-                waiting.set_result(answer)
-        except (FrameError, EOFError, ConnectionError, TypeError) as error:
-            self.end(str(error) if isinstance(error, FrameError) else "the courier is gone")
-
-    def end(self, cause: str) -> None:
-        """Be done with this courier."""
-        if self.lost.done():
-            return
-        self.lost.set_result(None)
-        self._writer.transport.abort()
-        for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_exception(LostError(cause))
+    hello: float = 5.0
+    rest: float = 2.0
+    of_one: int = 4
+    strangers: int = 64
 
 
-Serve = Callable[[Connection], Awaitable[None]]
+Serve = Callable[[Connection], Coroutine[Any, Any, None]]
+IsExpected = Callable[[int], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """How couriers are received: ``serve`` deals with each until it returns, then the connection ends. ``is_expected``
+    tells the users who have files to come from strangers. ``spawn`` starts tasks that somebody watches over."""
+
+    serve: Serve
+    is_expected: IsExpected
+    spawn: Spawn
+    limits: Limits = Limits()
 
 
 @asynccontextmanager
-async def courier_socket(path: Path, serve: Serve) -> AsyncIterator[None]:
-    """Have ``serve`` deal with each courier that comes to the socket ``path``, until the end of the block; the
-    connection ends with it.
+async def courier_socket(path: Path, reception: Reception) -> AsyncIterator[None]:
+    """Receive couriers at the socket ``path`` until the end of the block.
 
     Raises ProvisionerError when the socket cannot be made there.
     """
-    guests = _Guests(serve)
+    guests = _Guests(reception)
     with bound(path, mode=0o666) as listening:
-        server = await asyncio.start_unix_server(guests.meet, sock=listening)
+        listening.listen(_WAITING_OUTSIDE)
+        listening.setblocking(False)
+        door = reception.spawn(guests.receive(listening))
         try:
             yield
         finally:
-            server.close()
+            door.cancel()
+            await asyncio.wait([door])
+            listening.close()
             await guests.leave()
 
 
 class _Guests:
-    def __init__(self, serve: Serve) -> None:
-        self._serve = serve
+    def __init__(self, reception: Reception) -> None:
+        self._reception = reception
+        self._limits = reception.limits
         self._of: Counter[int] = Counter()
+        self._strangers = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, from hello to its end."""
-        uid = peer_uid(writer.get_extra_info("socket"))
-        if self._of[uid] >= MOST_OF_ONE_USER:
-            writer.transport.abort()
-            return
-        task = asyncio.current_task()
-        assert task is not None
-        self._of[uid] += 1
-        self._tasks.add(task)
-        try:
-            await self._talk(uid, reader, writer)
-        finally:
-            self._of[uid] -= 1
-            self._tasks.discard(task)
-            writer.transport.abort()
+    async def receive(self, listening: socket.socket) -> None:
+        """Take connections for ever; who is too much is hung up on."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(listening)
+            except OSError:  # no descriptor or memory is left: there may be later
+                await asyncio.sleep(self._limits.rest)
+                continue
+            self._let_in(connection)
+            await asyncio.sleep(0)  # taking a connection that waits gives control to nobody
 
     async def leave(self) -> None:
         """End all connections."""
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
-    async def _talk(self, uid: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            async with asyncio.timeout(HELLO_SECONDS):
-                hello = hello_from_json(await _message(reader))
-        except (FrameError, EOFError, ConnectionError, TimeoutError):
-            return  # no courier
-        if hello.protocol != PROTOCOL:
-            writer.write(frame({"refused": "protocol", "courier": PROTOCOL}))
-            with suppress(ConnectionError, TimeoutError):
-                async with asyncio.timeout(HELLO_SECONDS):
-                    await writer.drain()
-                    await reader.read(1)
+    def _let_in(self, connection: socket.socket) -> None:
+        uid = peer_uid(connection)
+        if self._of[uid] >= self._limits.of_one:
+            connection.close()
             return
-        connection = Connection(uid, hello, (reader, writer))
-        listening = asyncio.ensure_future(connection.listen())
+        stranger = not self._reception.is_expected(uid)
+        if stranger and self._strangers >= self._limits.strangers:
+            connection.close()
+            return
+        self._of[uid] += 1
+        self._strangers += stranger
+        task = self._reception.spawn(self._meet(uid, connection))
+        self._tasks.add(task)
+        task.add_done_callback(lambda task: self._leave_later(task, uid, stranger))
+
+    def _leave_later(self, task: asyncio.Task[None], uid: int, stranger: bool) -> None:
+        self._tasks.discard(task)
+        asyncio.get_running_loop().call_later(self._limits.rest, self._free, uid, stranger)
+
+    def _free(self, uid: int, stranger: bool) -> None:
+        self._of[uid] -= 1
+        if not self._of[uid]:
+            del self._of[uid]
+        self._strangers -= stranger
+
+    async def _meet(self, uid: int, connection: socket.socket) -> None:
+        """One connection, from hello to its end."""
         try:
-            await self._serve(connection)
+            reader, writer = await asyncio.open_unix_connection(sock=connection, limit=_HELD)
+        except BaseException:
+            connection.close()
+            raise
+        try:
+            hello = await self._hello(reader)
+            if hello and hello.protocol == PROTOCOL:
+                await self._talk(Connection(uid, hello, (reader, writer)))
+            elif hello:
+                await self._refuse(reader, writer)
         finally:
-            connection.end("the daemon ends")
+            writer.transport.abort()
+
+    async def _hello(self, reader: asyncio.StreamReader) -> Hello | None:
+        """Who this is; None when it is no courier."""
+        try:
+            async with asyncio.timeout(self._limits.hello):
+                return hello_from_json(await message_from(reader, lambda: LONGEST_HELLO))
+        except (FrameError, EOFError, OSError):
+            return None
+
+    async def _refuse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Tell a courier of another protocol, and wait a moment for it to read that."""
+        with suppress(OSError):
+            async with asyncio.timeout(self._limits.hello):
+                writer.write(frame({"refused": "protocol", "courier": PROTOCOL}, LONGEST_HELLO))
+                await writer.drain()
+                await reader.read(1)
+
+    async def _talk(self, connection: Connection) -> None:
+        listening = self._reception.spawn(connection.listen())
+        try:
+            await self._reception.serve(connection)
+        finally:
+            connection.end("the service ends the connection")
             listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            await asyncio.wait([listening])
 
 
 def peer_uid(connection: socket.socket) -> int:
     """The user at the other end of a UNIX socket, as the kernel noted it at connect."""
     _, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
     return int(uid)
-
-
-async def _message(reader: asyncio.StreamReader) -> dict[str, Any]:
-    length = length_of(await reader.readexactly(HEAD), LONGEST_TO_DAEMON)
-    return message_of(await reader.readexactly(length))

@@ -8,8 +8,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from provisioner.core.frame import HEAD, LONGEST_TO_COURIER, frame, length_of, message_of
+from provisioner.core.frame import (
+    HEAD,
+    LONGEST_TO_COURIER,
+    LONGEST_TO_DAEMON,
+    FrameError,
+    frame,
+    length_of,
+    message_of,
+)
 from provisioner.edge.socket_path import socket_address
+
+_PIECE = 64 * 1024
 
 
 class Line:
@@ -20,14 +30,18 @@ class Line:
         self._turn = threading.Lock()
 
     def say(self, message: Mapping[str, Any]) -> None:
-        """Send one message. Raises OSError when the daemon is gone."""
+        """Send one message. Raises OSError when the daemon is gone, FrameError when the message is too long."""
+        whole = frame(message, LONGEST_TO_DAEMON)
         with self._turn:
-            self._connection.sendall(frame(message))
+            self._connection.sendall(whole)
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """What the daemon says, until it hangs up. Raises FrameError for what is no message."""
         while head := self._exactly(HEAD):
-            yield message_of(self._exactly(length_of(head, LONGEST_TO_COURIER)))
+            length = length_of(head, LONGEST_TO_COURIER)
+            if not (body := self._exactly(length)):
+                raise FrameError("a message is cut short")
+            yield message_of(body)
 
     def close(self) -> None:
         """Hang up."""
@@ -38,7 +52,7 @@ class Line:
         received = bytearray()
         while len(received) < length:
             try:
-                piece = self._connection.recv(length - len(received))
+                piece = self._connection.recv(min(length - len(received), _PIECE))
             except ConnectionError:
                 return b""
             if not piece:
