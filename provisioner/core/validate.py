@@ -41,7 +41,7 @@ class Checker:
         self._checked += len(document.text)
         if document.value is None or (self._checked > _WORTH_COMPILING and self._fits(document.value)):
             return document.problems
-        return document.problems + tuple(_violations(document, self._schema))
+        return document.problems + tuple(_violations(document, self._validator))
 
     def _fits(self, value: object) -> bool:
         # jsonschema finds every mistake but takes half a millisecond an agent; this needs a tenth to say there is none.
@@ -52,6 +52,13 @@ class Checker:
         except fastjsonschema.JsonSchemaValueException:
             return False
         return True
+
+    @cached_property
+    def _validator(self) -> Any:
+        import jsonschema
+
+        words = {"pattern": _pattern}
+        return jsonschema.validators.extend(jsonschema.Draft7Validator, words)(self._schema)  # type: ignore[no-untyped-call]
 
     @cached_property
     def _compiled(self) -> Callable[[object], object]:
@@ -81,13 +88,8 @@ class _Mistake:
         return Problem(self.place, f"{self.name} {what}", fix)
 
 
-def _violations(document: Document, schema: Schema) -> Iterator[Problem]:
-    import jsonschema
-
-    validator = jsonschema.validators.extend(jsonschema.Draft7Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
-    found = [
-        problem for error in validator(schema).iter_errors(document.value) for problem in _explain(document, error)
-    ]
+def _violations(document: Document, validator: Any) -> Iterator[Problem]:
+    found = [problem for error in validator.iter_errors(document.value) for problem in _explain(document, error)]
     known = {(problem.where.line, problem.where.column) for problem in document.problems}
     # A value that could not be read at all was reported by the reader; its emptiness is not a second mistake.
     yield from sorted(
