@@ -54,7 +54,7 @@ class Workstation:
         self.couriers = Couriers(own, self._work, self, spawn)
         self._logins = Logins(chances, self._keep, self._logged_in, self.couriers.present)
         self._discovery = Discovery(bench.reader, self._keep, chances.now)
-        self._phones = Phones(self.couriers.hands, self._work)
+        self._phones = Phones(self.couriers.hands, self._work, spawn)
         self._seats: dict[str, Seat] = {}
         self._site: Site | None = None
         self._standing = Standing(chances.now)
@@ -110,8 +110,7 @@ class Workstation:
     async def check(self) -> None:
         """Repair what somebody deleted, edited or loosened since it was written."""
         written = [seat for seat in self._seats.values() if seat.rendered is not None]
-        for seat in await self._phones.touched(written):
-            await self._render(seat)
+        await self._phones.mend(written, self._job)
 
     def resumed(self, seconds: float) -> None:
         """The machine was suspended for so long: log in anew whom the platform has dropped since."""
