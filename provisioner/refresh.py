@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from provisioner.core.account import Proof
-from provisioner.core.parcel import Brought, Parcel, TargetReport
+from provisioner.core.parcel import Brought, Parcel, State, TargetReport
 from provisioner.core.prepare import Job, Prepared, PreparedTarget, prepare
 from provisioner.core.problem import Problem
 from provisioner.core.relay_way import Way
@@ -15,19 +15,24 @@ from provisioner.cycle import Cycle
 
 @dataclass(frozen=True, slots=True)
 class AgentReport:
-    """What became of one agent's targets. ``ways`` are how their phones come to the server, by target."""
+    """What became of one agent's targets. ``ways`` are how their phones come to the server, by target.
+
+    ``healthy`` says that every target is served, remarks aside; ``waiting`` that files wait for a courier.
+    """
 
     agent: str
     proof: Proof | None
     targets: tuple[TargetReport, ...]
     problems: tuple[Problem, ...]
     ways: Mapping[str, Way] = field(default_factory=dict)
+    healthy: bool = field(init=False)
+    waiting: bool = field(init=False)
 
-    @property
-    def healthy(self) -> bool:
-        """Is every target served, remarks aside?"""
+    def __post_init__(self) -> None:
+        # Worked out once: they are asked for of every agent after every edit.
         found = [*self.problems, *(problem for target in self.targets for problem in target.problems)]
-        return all(problem.remark for problem in found)
+        object.__setattr__(self, "healthy", all(problem.remark for problem in found))
+        object.__setattr__(self, "waiting", any(target.state is State.WAITING for target in self.targets))
 
 
 def refresh(cycle: Cycle, job: Job) -> AgentReport:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from provisioner.core.attempt import FINAL
-from provisioner.core.parcel import State, TargetReport
+from provisioner.core.parcel import TargetReport
 from provisioner.core.problem import Place, Problem
-from provisioner.core.reason import Identity, identity_of, same_login
+from provisioner.core.reason import Identity, same_login
 from provisioner.core.relay_way import Way, way_as_json
 from provisioner.core.report import problem_as_json
 from provisioner.core.session import Attempt, HeldSession
@@ -60,7 +60,7 @@ class Seat:
     @property
     def holds(self) -> bool:
         """Is the session at hand the one that is wanted?"""
-        return self.session is not None and same_login(identity_of(self.session), self.identity)
+        return self.session is not None and same_login(self.session, self.identity)
 
     async def first_try(self) -> None:
         """Wait until a login was tried, or there is none to be tried."""
@@ -99,8 +99,8 @@ def seat_as_json(seat: Seat, *, present: bool) -> dict[str, Any]:
 def is_served(seat: Seat) -> bool:
     """Are the files of this agent as they should be?"""
     report = seat.report
-    well = seat.holds and not seat.served.problems and not seat.reloads and report and report.healthy
-    return bool(well and report and not any(target.state is State.WAITING for target in report.targets))
+    well = report is not None and report.healthy and not report.waiting
+    return well and seat.holds and not seat.served.problems and not seat.reloads
 
 
 def why_not(seat: Seat) -> tuple[Problem, ...]:

@@ -69,10 +69,10 @@ def reason(held: Identity | None, old: Wanted | None, new: Wanted) -> Reason:
     return Reason.NOTHING
 
 
-def same_login(held: Identity, wanted: Identity) -> bool:
+def same_login(held: Identity | HeldSession, wanted: Identity) -> bool:
     """Would a login for ``wanted`` only repeat the one behind ``held``? A password that cannot be read is no news."""
     marks_differ = wanted.password_mark and wanted.password_mark != held.password_mark
-    return (held.url, held.login) == (wanted.url, wanted.login) and not marks_differ
+    return held.url == wanted.url and held.login == wanted.login and not marks_differ
 
 
 def _rendered(wanted: Wanted) -> object:

@@ -110,9 +110,9 @@ class Configuration:
             pass
         except OSError as error:
             problems.append(unreadable(folder, error))
-        visible = {name: seen for name, seen in found.items() if not name.startswith((".", "#"))}
+        visible = sorted(name for name in found if name[0] not in ".#")
         self._misnamed = [f"{folder}/{name}" for name in visible if name.endswith(".yml")]
-        agents = {f"{folder}/{name}": seen for name, seen in visible.items() if name.endswith(".yaml")}
+        agents = {f"{folder}/{name}": found[name] for name in visible if name.endswith(".yaml")}
         return {self._main: signature_of(self._main), **agents}
 
     def _read(self, seen: Mapping[str, Signature], problems: list[Problem]) -> None:

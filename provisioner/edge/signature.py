@@ -37,7 +37,7 @@ def signature_of(path: str) -> Signature:
 
 
 def signatures_in(folder: str) -> dict[str, Signature]:
-    """The signature of everything in ``folder``, by name in order; empty for a link that leads nowhere.
+    """The signature of everything in ``folder``, by name; empty for a link that leads nowhere.
 
     Raises OSError when the folder cannot be read. A thousand files cost as little as can be: they are looked at for
     every edit.
@@ -53,4 +53,4 @@ def signatures_in(folder: str) -> dict[str, Signature]:
                     found[entry.name] = b""
     finally:
         os.close(descriptor)
-    return dict(sorted(found.items()))
+    return found

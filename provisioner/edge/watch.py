@@ -175,6 +175,8 @@ def _links_below(folder: str) -> Iterator[Path]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
+                if entry.is_file(follow_symlinks=False):
+                    continue  # nearly all of a thousand are, at every edit
                 if entry.is_symlink():
                     yield Path(entry.path)
                 elif entry.is_dir(follow_symlinks=False):

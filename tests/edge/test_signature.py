@@ -80,7 +80,6 @@ def test_everything_in_a_folder_is_looked_at_as_it_would_be_alone(tmp_path):
     (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
     (tmp_path / "c").mkdir()
     seen = signatures_in(str(tmp_path))
-    assert list(seen) == ["a", "b", "c", "nowhere"]
     assert seen == {name: signature((tmp_path / name).stat()) for name in "abc"} | {"nowhere": b""}
 
 
