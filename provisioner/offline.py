@@ -14,6 +14,7 @@ from provisioner.core.prepare import Job, Prepared, PreparedTarget, prepare
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.read_settings import agents_of, settings_from
 from provisioner.core.reason import Identity, Wanted
+from provisioner.core.relay_way import RelayWay
 from provisioner.core.reply import LoggedIn, Reply, read_reply
 from provisioner.core.schema import SETTINGS
 from provisioner.core.secret import Secret
@@ -25,12 +26,13 @@ from provisioner.edge.people import own
 @dataclass(frozen=True, slots=True)
 class Saved:
     """A saved answer: its ``name`` for messages, its ``body``, and what the answer does not say: the login password
-    and the realm, where they are known."""
+    and the realm, where they are known, and where its relay would listen."""
 
     name: str
     body: bytes = field(repr=False)
     password: Secret | None = None
     realm: str | None = None
+    relay: RelayWay | None = None
 
 
 def render_saved(saved: Saved, catalog: Catalog, targets: Sequence[str], out: Path) -> tuple[Prepared, tuple[str, ...]]:
@@ -67,7 +69,8 @@ def _job(saved: Saved, login: LoggedIn, catalog: Catalog, targets: Sequence[tupl
     used = {name: catalog.targets.get(name) for name, _ in targets}
     wanted = Wanted(Identity(platform.url, agents[0].login, ""), agents[0], platform, used)
     nobody = Home("", "/nonexistent")
-    return Job(wanted, login.row, Secrets(saved.password), nobody, catalog.targets, catalog.broken)
+    secrets = Secrets(saved.password)
+    return Job(wanted, login.row, secrets, nobody, catalog.targets, catalog.broken, relay=saved.relay)
 
 
 def _write(out: Path, target: PreparedTarget) -> list[str]:

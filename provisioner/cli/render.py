@@ -11,6 +11,7 @@ from pathlib import Path
 
 from provisioner.cli.common import DONE, NOT_ALL, REFUSED, add_format, complain, print_json
 from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.core.relay_way import RelayWay
 from provisioner.core.report import problem_as_json
 from provisioner.core.secret import Secret
 from provisioner.edge.catalog import CatalogReader, shipped
@@ -25,6 +26,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", action="append", metavar="NAME", help="only this one; may be repeated")
     parser.add_argument("--realm", help="the digest realm, where it is not `asterisk`")
     parser.add_argument("--password-file", metavar="FILE", help="holds the login password, to prove realm and password")
+    parser.add_argument(
+        "--relay", type=int, metavar="PORT", help="with a relay at this port, for phones that cannot go over wss"
+    )
     site = Path("/etc") / NAME / "templates"
     parser.add_argument(
         "--templates", type=Path, metavar="DIR", default=site, help="site targets (default: %(default)s)"
@@ -37,7 +41,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         catalog = CatalogReader([shipped(), options.templates]).read()
         password = Secret(_read(options.password_file).decode().rstrip("\r\n")) if options.password_file else None
-        saved = Saved(options.reply, _read(options.reply), password, options.realm)
+        relay = RelayWay(options.relay) if options.relay else None
+        saved = Saved(options.reply, _read(options.reply), password, options.realm, relay)
         prepared, written = render_saved(saved, catalog, options.target or sorted(catalog.targets), options.out)
     except ProvisionerError as error:
         complain(error.problems, options.format)

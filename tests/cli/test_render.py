@@ -43,6 +43,17 @@ def test_with_the_password_realm_and_password_are_proven(tmp_path: Path, reply: 
     assert b"pw-ana" not in done.stdout + done.stderr
 
 
+def test_a_phone_without_websocket_is_rendered_for_a_relay(tmp_path: Path):
+    path, agent = tmp_path / "reply.json", SimulatedAgent("ana", "pw-ana", "1001")
+    path.write_text(json.dumps(row_of(agent, "token", "acme.example")))
+    asked = (path, "--out", tmp_path / "out", "--target", "baresip")
+    refused = render(*asked)
+    assert (refused.returncode, b"baresip cannot register over wss" in refused.stderr) == (4, True)
+    done = render(*asked, "--relay", "25060")
+    assert done.returncode == 0, done.stderr
+    assert b'outbound="sip:127.0.0.1:25060;transport=tcp"' in (tmp_path / "out/baresip/accounts").read_bytes()
+
+
 def test_the_answer_may_come_from_standard_input(tmp_path: Path, reply: Path):
     done = render("-", "--out", tmp_path / "out", "--target", "jssip", "--format", "json", stdin=reply.read_bytes())
     files = json.loads(done.stdout)["files"]
