@@ -31,28 +31,41 @@ async def open_websocket(
     ``begun`` is told when TCP and TLS stand and the WebSocket is asked for. Raises ProbeFailed.
     """
     connector = aiohttp.TCPConnector(ssl=tls, resolver=_Known(ip), force_close=True)
+    async with new_session(connector, begun) as session:
+        frames = await connect(session, address.url)
+        try:
+            yield _Frames(frames)
+        finally:
+            await hang_up(frames)
+
+
+def new_session(connector: aiohttp.TCPConnector, begun: Callable[[Step], None]) -> aiohttp.ClientSession:
+    """What WebSockets are opened with; no redirects, no cookies, no proxy from the environment."""
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(_refuse)
     trace.on_connection_create_end.append(_calling(begun))
-    async with aiohttp.ClientSession(
+    return aiohttp.ClientSession(
         connector=connector,
         headers={"User-Agent": f"softphone-provisioner/{__version__}"},
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=[trace],
         trust_env=False,
-    ) as session:
-        frames = await _connect(session, address.url)
-        try:
-            yield _Frames(frames)
-        finally:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_GOODBYE_SECONDS):
-                    await frames.close()
+    )
 
 
-async def _connect(session: aiohttp.ClientSession, url: str) -> aiohttp.ClientWebSocketResponse:
+async def hang_up(frames: aiohttp.ClientWebSocketResponse) -> None:
+    """Close a WebSocket, politely for half a second."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_GOODBYE_SECONDS):
+            await frames.close()
+
+
+async def connect(
+    session: aiohttp.ClientSession, url: str, *, autoping: bool = True
+) -> aiohttp.ClientWebSocketResponse:
+    """A WebSocket to ``url`` whose server has agreed to speak SIP; ``autoping`` as in aiohttp. Raises ProbeFailed."""
     try:
-        frames = await session.ws_connect(url, protocols=(SUBPROTOCOL,), max_msg_size=LARGEST)
+        frames = await session.ws_connect(url, protocols=(SUBPROTOCOL,), max_msg_size=LARGEST, autoping=autoping)
     except aiohttp.WSServerHandshakeError as error:
         raise ProbeFailed(_handshake(error)) from None
     except (aiohttp.ClientError, OSError, ValueError) as error:

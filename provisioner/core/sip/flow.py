@@ -81,7 +81,7 @@ class Flow:
         return [ToPhone(request_to_phone(message, self._ways, self._branch(read_via(via).branch or via)))]
 
     def up(self, now: float) -> list[Output]:
-        """The WebSocket is open (again): what was held goes out, and the server hears anew of the phone."""
+        """The WebSocket is open (again): what was held goes out, and the registration is asked for anew."""
         self.link = Link.UP
         held = self._exchanges.waiting()
         outputs = [output for one in held for output in self._send(one)]
@@ -150,7 +150,9 @@ class Flow:
         return None
 
     def _send(self, exchange: Exchange, credentials: Header | None = None) -> list[Output]:
-        exchange.sent = self._sequences.next(exchange.call_id, exchange.number, exchange.method)
+        exchange.sent = exchange.number
+        if self._signer.answers:
+            exchange.sent = self._sequences.next(exchange.call_id, exchange.number, exchange.method)
         self._exchanges.travels(exchange, self._branch(f"{exchange.key[0]} {exchange.sent}"))
         request = self._numbered(exchange.request, exchange.sent)
         if exchange.author is not Author.PHONE:
@@ -161,7 +163,7 @@ class Flow:
         return [ToServer(sent)]
 
     def _own(self, request: Request, author: Author, now: float) -> list[Output]:
-        if self.link is not Link.UP or self._signer.refused:
+        if self.link is not Link.UP or self._signer.refused or not self._signer.answers:
             return []
         via = f"SIP/2.0/{self._ways.to_phone};branch={MAGIC}{self._mark}{next(self._numbers)}"
         exchange = Exchange(replace(request, headers=request.headers.without("Via").on_top("Via", via)), author)
@@ -184,7 +186,7 @@ class Flow:
         invite = self._exchanges.of_phone(ack, "INVITE")
         if self.link is not Link.UP or (invite and not invite.branch):
             return []
-        sent = invite.sent if invite else self._sequences.of(ack.headers.first("Call-ID"), cseq_of(ack)[0])
+        sent = invite.sent if invite else self._known_number(ack, cseq_of(ack)[0])
         branch = invite.branch if invite else self._branch(read_via(ack.headers.first("Via")).branch)
         return [ToServer(request_to_server(self._numbered(ack, sent), self._ways, branch))]
 
@@ -262,9 +264,15 @@ class Flow:
     def _numbered(self, request: Request, number: int) -> Request:
         headers = request.headers.with_one("CSeq", f"{number} {request.method}")
         if rack := _RACK.fullmatch(headers.first("RAck")):
-            sent = self._sequences.of(headers.first("Call-ID"), int(rack[2]))
+            sent = self._known_number(request, int(rack[2]))
             headers = headers.with_one("RAck", f"{rack[1]} {sent} {rack[3]}")
         return replace(request, headers=headers.without(*CREDENTIALS) if self._signer.answers else headers)
+
+    def _known_number(self, request: Request, number: int) -> int:
+        """What the server has for the number of an INVITE before."""
+        if not self._signer.answers:
+            return number
+        return self._sequences.of(request.headers.first("Call-ID"), number)
 
     def _branch(self, seed: str) -> str:
         made = hmac.new(self._key, seed.encode("utf-8", "surrogateescape"), hashlib.sha256)

@@ -90,7 +90,7 @@ class Talk:
     answering: bool = True
 
     def __post_init__(self) -> None:
-        self.sequences = Sequences()
+        self.sequences = Sequences(0.0)
         self.flow = self.another_flow()
 
     def another_flow(self) -> Flow:

@@ -1,0 +1,192 @@
+"""The relay of one account: a port on loopback for the phones of one user, TCP and UDP.
+
+Whoever reaches the port has the account's line, so the kernel is asked whose socket it is: once for a connection, for
+every packet over UDP, and before a packet goes out to a phone there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import time
+from collections.abc import Callable, Coroutine, Hashable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from provisioner.core.account import Credential
+from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.core.sip.rewrite import Ways
+from provisioner.core.sip.sequences import Sequences
+from provisioner.core.sip.sides import Shared
+from provisioner.core.sip.signer import Signer
+from provisioner.edge.relay_line import Server, session_for
+from provisioner.edge.relay_phone import Circumstances, PhoneFlow, PhoneSide, PhoneState
+from provisioner.edge.relay_tcp import Door
+from provisioner.edge.relay_udp import Packets
+from provisioner.edge.socket_owner import SocketOwners
+
+HOST = "127.0.0.1"
+MOST_PHONES = 16
+
+Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+
+
+@dataclass(frozen=True, slots=True)
+class RelayAccount:
+    """For whom a relay works: ``name`` at ``server``, for sockets of ``uid``. ``answers`` is False in pass mode."""
+
+    name: str
+    credential: Credential = field(repr=False)
+    answers: bool
+    server: Server
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class RelayState:
+    """What is told of a relay. ``refused`` says that the server has refused its credential, ``other_realm`` is a realm
+    of the server's for which it is not, ``strangers`` counts sockets of other users that were turned away."""
+
+    port: int
+    refused: bool
+    other_realm: str
+    strangers: int
+    phones: tuple[PhoneState, ...]
+
+    @property
+    def calls(self) -> int:
+        """Calls that ring or are up."""
+        return sum(phone.calls for phone in self.phones)
+
+
+class Relay:
+    """``spawn`` starts a task that somebody watches over, ``changed`` is called when the state is another one."""
+
+    def __init__(self, account: RelayAccount, owners: SocketOwners, spawn: Spawn, changed: Callable[[], None]) -> None:
+        self._account = account
+        self._owners = owners
+        self._spawn = spawn
+        self._changed = changed
+        self._signer = Signer(account.name, account.credential, answers=account.answers)
+        self._shared = Shared(self._signer, Sequences(time.time()), secrets.token_bytes(32))
+        self._session = session_for(account.server)
+        self._phones: dict[Hashable, PhoneFlow] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        self._door: Door | None = None
+        self._packets: Packets | None = None
+        self._closed = False
+        self.port = 0
+        self.strangers = 0
+
+    @property
+    def account(self) -> RelayAccount:
+        """For whom it works now."""
+        return self._account
+
+    async def open(self, port: int) -> None:
+        """Listen at ``port``. Raises ProvisionerError when that cannot be: another port would be another relay's."""
+        tcp, udp = bound(port)
+        self.port = port
+        self._door = Door(self, self._owners, tcp)
+        self._packets = Packets(self, self._owners)
+        await self._packets.open(udp)
+
+    async def close(self) -> None:
+        """Hang up on everybody."""
+        self._closed = True
+        if self._door is not None:
+            await self._door.close()
+        if self._packets is not None:
+            self._packets.close()
+        for key in list(self._phones):
+            self.drop(key)
+        if self._ending:
+            await asyncio.wait(self._ending)
+        await self._session.close()
+
+    async def use(self, account: RelayAccount) -> None:
+        """Work with new settings: phones stay connected, and calls go on."""
+        before, self._account = self._account, account
+        self._signer.name = account.name
+        if account.uid != before.uid:
+            for key in list(self._phones):
+                self.drop(key)
+        was_refused = self._signer.use(account.credential, answers=account.answers)
+        if account.server != before.server:
+            old, self._session = self._session, session_for(account.server)
+            for phone in self._phones.values():
+                await phone.move(self._circumstances())
+            await old.close()
+        elif was_refused:
+            for phone in self._phones.values():
+                phone.replay()
+        self._changed()
+
+    def state(self) -> RelayState:
+        """How things are."""
+        signer, phones = self._signer, tuple(phone.state() for phone in self._phones.values())
+        return RelayState(self.port, signer.refused, signer.other_realm, self.strangers, phones)
+
+    def admits(self, uids: set[int]) -> bool:
+        """Whether sockets of these users, and no others, may speak. Counts those who may not."""
+        if uids == {self._account.uid}:
+            return True
+        self.strangers += bool(uids)  # nobody is there any more where there are none
+        return False
+
+    def phone(self, key: Hashable) -> PhoneFlow | None:
+        """The phone that is there already."""
+        return self._phones.get(key)
+
+    def welcome(self, key: Hashable, transport: str, side: PhoneSide) -> PhoneFlow | None:
+        """A new phone; None when there are too many that are not idle."""
+        if self._closed:
+            return None
+        if len(self._phones) >= MOST_PHONES:
+            idle = [one for one, phone in self._phones.items() if phone.is_replaceable]
+            if not idle:
+                return None
+            self.drop(min(idle, key=lambda one: self._phones[one].last_heard))
+        mark = secrets.token_hex(6)
+        ways = Ways(f"WSS {mark}.invalid", f"{transport.upper()} {HOST}:{self.port}", f"{HOST}:{self.port}", transport)
+        phone = self._phones[key] = PhoneFlow(side, ways, mark, self._circumstances())
+        return phone
+
+    def drop(self, key: Hashable) -> None:
+        """This phone is gone."""
+        phone = self._phones.pop(key, None)
+        if phone is not None:
+            task = self._spawn(phone.end())
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+            self._changed()
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a task that ends by itself."""
+        return self._spawn(coroutine)
+
+    def _circumstances(self) -> Circumstances:
+        url = self._account.server.address.url
+        return Circumstances(self._shared, self._session, url, self._spawn, self._changed)
+
+
+def bound(port: int) -> tuple[socket.socket, socket.socket]:
+    """TCP and UDP at ``port`` of loopback. Raises ProvisionerError."""
+    with ExitStack() as opened:
+        tcp = opened.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+        udp = opened.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        # For TCP only: it lets nobody share a port that listens, and UDP it would.
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tcp.bind((HOST, port))
+            udp.bind((HOST, port))
+        except OSError as error:
+            what = f"the relay cannot have this port: {error.strerror}"
+            fix = "end the program that has it (`ss -lntup` shows it), or set `relay: {port: …}`"
+            raise ProvisionerError(Problem(Place(f"{HOST}:{port}"), what, fix)) from None
+        for one in (tcp, udp):
+            one.setblocking(False)
+        opened.pop_all()
+        return tcp, udp

@@ -1,0 +1,178 @@
+"""A relay's way to the server: a WebSocket that is opened again whenever it is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+from dataclasses import dataclass
+from typing import Protocol
+
+import aiohttp
+
+from provisioner.core.reason import wait
+from provisioner.core.sip.grammar import NotSip
+from provisioner.core.sip.message import Message, parse_message
+from provisioner.core.sip.trial import Address, Failure, Step, Trouble
+from provisioner.edge.probe import ProbeFailed
+from provisioner.edge.websocket import connect, hang_up, new_session
+
+PING_EVERY = 20.0
+PONG_WITHIN = 10.0
+CONNECT_WITHIN = 10.0
+FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
+# A connection that lasted shorter was none: the wait goes on growing.
+HELD = 5.0
+MOST_WAITING = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where the platform's SIP is: ``tls`` says whom to trust."""
+
+    address: Address
+    tls: ssl.SSLContext
+
+
+class Ends(Protocol):
+    """Who is told what becomes of the WebSocket."""
+
+    def is_up(self) -> None:
+        """It is open."""
+
+    def heard(self, message: Message) -> None:
+        """A message has come."""
+
+    def is_lost(self) -> None:
+        """It is cut; the next try follows at once."""
+
+    def is_away(self, failure: Failure) -> None:
+        """It cannot be opened now."""
+
+
+def session_for(server: Server) -> aiohttp.ClientSession:
+    """What the WebSockets of one account are opened with."""
+    connector = aiohttp.TCPConnector(ssl=server.tls, force_close=True, limit=0, use_dns_cache=False)
+    return new_session(connector, _nobody)
+
+
+class Line:
+    """One WebSocket at a time; ``session`` is shared with other lines to the same server."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, ends: Ends) -> None:
+        self._session = session
+        self._url = url
+        self._ends = ends
+        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(MOST_WAITING)
+        self._failures = 0
+        self.openings = 0
+
+    def send(self, packet: bytes) -> bool:
+        """Send it in its turn; False when too much waits already. What still waits when the WebSocket goes is lost."""
+        try:
+            self._waiting.put_nowait(packet)
+        except asyncio.QueueFull:
+            return False
+        return True
+
+    async def run(self) -> None:
+        """Keep it open until cancelled."""
+        while True:
+            try:
+                frames = await self._open()
+            except ProbeFailed as error:
+                self._ends.is_away(error.failure)
+            else:
+                await self._while_open(frames)
+                self._ends.is_lost()
+            self._failures += 1
+            longest = wait(self._failures, first=FIRST_WAIT, longest=LONGEST_WAIT, chance=1.0)
+            # Half of it at random: who lost the same server does not come back at the same moment.
+            await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+
+    async def _open(self) -> aiohttp.ClientWebSocketResponse:
+        try:
+            async with asyncio.timeout(CONNECT_WITHIN):
+                return await connect(self._session, self._url, autoping=False)
+        except TimeoutError:
+            raise ProbeFailed(Failure(Trouble.NO_ANSWER, Step.CONNECT)) from None
+
+    async def _while_open(self, frames: aiohttp.ClientWebSocketResponse) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self.openings += 1
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
+        self._ends.is_up()
+        tasks = [asyncio.create_task(self._send_all(frames)), asyncio.create_task(self._hear_all(frames))]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await hang_up(frames)
+        for task in tasks:
+            if not task.cancelled():
+                task.result()  # a bug, not a broken connection
+        if loop.time() - began > HELD:
+            self._failures = 0
+
+    async def _send_all(self, frames: aiohttp.ClientWebSocketResponse) -> None:
+        try:
+            while True:
+                await _send(frames, await self._waiting.get())
+        except (OSError, aiohttp.ClientError):
+            return
+
+    async def _hear_all(self, frames: aiohttp.ClientWebSocketResponse) -> None:
+        """Until the other end closes, or is silent: it must answer a ping."""
+        asked = False
+        while True:
+            try:
+                frame = await frames.receive(PONG_WITHIN if asked else PING_EVERY)
+            except TimeoutError:
+                if asked or not await _ping(frames):
+                    return
+                asked = True
+                continue
+            asked = False
+            match frame.type:
+                case aiohttp.WSMsgType.TEXT:
+                    self._hear(frame.data.encode("utf-8", "surrogateescape"))
+                case aiohttp.WSMsgType.BINARY:
+                    self._hear(frame.data)
+                case aiohttp.WSMsgType.PING:
+                    await frames.pong(frame.data)
+                case aiohttp.WSMsgType.PONG:
+                    pass
+                case _:
+                    return
+
+    def _hear(self, packet: bytes) -> None:
+        try:
+            message = parse_message(packet)
+        except NotSip:
+            return  # RFC 7118 section 4.2 has keep-alives in frames; anything else is not for a phone either
+        self._ends.heard(message)
+
+
+async def _send(frames: aiohttp.ClientWebSocketResponse, packet: bytes) -> None:
+    try:
+        text = packet.decode()
+    except UnicodeDecodeError:
+        await frames.send_bytes(packet)
+    else:
+        await frames.send_str(text)
+
+
+async def _ping(frames: aiohttp.ClientWebSocketResponse) -> bool:
+    try:
+        await frames.ping()
+    except (OSError, aiohttp.ClientError):
+        return False
+    return True
+
+
+def _nobody(_: Step) -> None:
+    """Steps are for those who measure them."""

@@ -1,0 +1,95 @@
+"""Phones that come to the relay over UDP: every packet is asked whose it is, on its way in and on its way out."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from provisioner.core.sip.framing import PONG, Ping, TooLarge, read_packet
+from provisioner.core.sip.grammar import NotSip
+from provisioner.edge.relay_phone import PhoneFlow, PhoneSide
+from provisioner.edge.socket_owner import Address, SocketOwners
+
+if TYPE_CHECKING:
+    from provisioner.edge.relay import Relay
+
+MOST_WAITING = 512
+# For so many seconds a stranger's packets are dropped without another look.
+_TURNED_AWAY = 0.5
+
+_Work = tuple[Address, bytes, bool]
+
+
+class Packets(asyncio.DatagramProtocol):
+    """The UDP side of one relay; packets are looked at one after the other, in either direction."""
+
+    def __init__(self, relay: Relay, owners: SocketOwners) -> None:
+        self._relay = relay
+        self._owners = owners
+        self._loop = asyncio.get_running_loop()
+        self._waiting: asyncio.Queue[_Work] = asyncio.Queue(MOST_WAITING)
+        self._strangers: dict[Address, float] = {}
+        self._transport: asyncio.DatagramTransport | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def open(self, bound: socket.socket) -> None:
+        """Listen at a socket."""
+        await self._loop.create_datagram_endpoint(lambda: self, sock=bound)
+        self._task = self._relay.spawn(self._work())
+
+    def close(self) -> None:
+        """Listen no longer."""
+        if self._task is not None:
+            self._task.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
+        self._transport = transport
+
+    def datagram_received(self, packet: bytes, sender: Address) -> None:
+        if self._strangers.get(sender, 0.0) < self._loop.time():
+            self._put(sender, packet, inward=True)
+
+    def _put(self, where: Address, packet: bytes, *, inward: bool) -> None:
+        with suppress(asyncio.QueueFull):
+            self._waiting.put_nowait((where, packet, inward))
+
+    async def _work(self) -> None:
+        while True:
+            where, packet, inward = await self._waiting.get()
+            if not self._relay.admits(await self._owners.of_sender(where)):
+                self._turn_away(where)
+            elif inward:
+                self._take(where, packet)
+            elif self._transport is not None:
+                self._transport.sendto(packet, where)
+
+    def _turn_away(self, where: Address) -> None:
+        """Whoever is there now is not the phone that was."""
+        self._relay.drop(where)
+        now = self._loop.time()
+        self._strangers = {one: until for one, until in self._strangers.items() if until > now}
+        if len(self._strangers) < MOST_WAITING:
+            self._strangers[where] = now + _TURNED_AWAY
+
+    def _take(self, sender: Address, packet: bytes) -> None:
+        try:
+            one = read_packet(packet)
+            if isinstance(one, Ping):
+                self._put(sender, PONG, inward=False)
+            elif one is not None and (phone := self._phone(sender)):
+                phone.from_phone(one)
+        except TooLarge as error:
+            if phone := self._phone(sender):
+                phone.refuse(error.message, 513, "Message Too Large")
+        except NotSip:
+            return
+
+    def _phone(self, sender: Address) -> PhoneFlow | None:
+        if known := self._relay.phone(sender):
+            return known
+        side = PhoneSide(lambda packet: self._put(sender, packet, inward=False), lambda: self._relay.drop(sender))
+        return self._relay.welcome(sender, "udp", side)

@@ -1,0 +1,178 @@
+"""Another user of the same machine at the relay's port: nothing to be had, and nobody stalled."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from provisioner.core.sip.message import print_message
+from provisioner.edge.socket_owner import SocketOwners
+from tests.edge.handset import handset
+from tests.edge.test_relay import NAME, Bench, bench
+from tests.machine import until
+from tests.sip_server import SipServer, asked, ha1_of
+
+STRANGER = 65_500
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
+
+# What the stranger runs: it says how much it got.
+_TCP = """
+import socket, sys
+one = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+one.settimeout(20)
+try:
+    one.sendall(sys.stdin.buffer.read())
+    print(len(one.recv(65536)))
+except ConnectionError:
+    print(0)
+"""
+_UDP = """
+import socket, sys, time
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+one.bind(("127.0.0.1", int(sys.argv[2])))
+one.settimeout(1)
+one.sendto(sys.stdin.buffer.read(), ("127.0.0.1", int(sys.argv[1])))
+try:
+    print(len(one.recv(65536)))
+except TimeoutError:
+    print(0)
+"""
+_FLOOD = """
+import socket, sys, time
+port, until = int(sys.argv[1]), time.monotonic() + float(sys.argv[2])
+print("begun", flush=True)
+held = []
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+while time.monotonic() < until:
+    one = socket.socket()
+    one.setblocking(False)
+    one.connect_ex(("127.0.0.1", port))
+    held = [*held[-200:], one]
+    udp.sendto(b"OPTIONS sip:a SIP/2.0\\r\\n\\r\\n", ("127.0.0.1", port))
+"""
+
+
+@pytest.fixture
+async def desk(tmp_path: object) -> AsyncIterator[Bench]:
+    async with bench(tmp_path, SipServer({NAME: ha1_of(NAME)})) as one:
+        yield one
+
+
+@asynccontextmanager
+async def stranger(program: str, *arguments: object, uid: int = STRANGER) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        "setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--pdeathsig", "KILL",
+        sys.executable, "-c", program, *map(str, arguments),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def gets(program: str, packet: bytes, *arguments: object, uid: int = STRANGER) -> int:
+    async with stranger(program, *arguments, uid=uid) as process:
+        out, _ = await asyncio.wait_for(process.communicate(packet), 30)
+        return int(out)
+
+
+def a_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+async def a_registration(desk: Bench) -> bytes:
+    async with handset(desk.port, NAME) as phone:
+        return print_message(phone.request("REGISTER"))
+
+
+async def test_another_user_gets_not_one_byte_and_the_server_hears_nothing(desk: Bench):
+    packet = await a_registration(desk)
+    assert await gets(_TCP, packet, desk.port) == 0
+    assert await gets(_UDP, packet, desk.port, a_port()) == 0
+    assert await gets(_UDP, b"\r\n\r\n", desk.port, a_port()) == 0
+    assert desk.server.opened == 0 and desk.relay.state().strangers == 3
+
+
+async def test_the_same_program_of_the_right_user_gets_an_answer(desk: Bench):
+    packet = await a_registration(desk)
+    assert await gets(_TCP, packet, desk.port, uid=0) > 0
+    assert await gets(_UDP, packet, desk.port, a_port(), uid=0) > 0
+
+
+async def test_root_is_another_user_too(tmp_path: object):
+    async with bench(tmp_path, SipServer({NAME: ha1_of(NAME)})) as one:
+        packet = await a_registration(one)
+        await one.relay.use(type(one.account)(NAME, one.account.credential, True, one.account.server, STRANGER))
+        assert await gets(_TCP, packet, one.port, uid=0) == 0
+        assert await gets(_UDP, packet, one.port, a_port(), uid=0) == 0
+        assert await gets(_TCP, packet, one.port) > 0
+        assert await gets(_UDP, packet, one.port, a_port()) > 0
+
+
+async def test_who_takes_over_the_port_of_a_phone_hears_of_no_call_and_says_nothing(desk: Bench):
+    async with handset(desk.port, NAME, "udp") as phone:
+        await phone.registers()
+        _, port = phone.wire.transport.get_extra_info("sockname")
+        packet = print_message(phone.request("MESSAGE"))
+    count = len(desk.server.heard)
+    assert await gets(_UDP, packet, desk.port, port) == 0
+    assert len(desk.server.heard) == count
+    await until(lambda: desk.relay.state().phones == ())
+
+
+async def test_a_call_for_a_phone_whose_port_is_another_users_now_is_not_told(desk: Bench):
+    async with handset(desk.port, NAME, "udp") as phone:
+        await phone.registers()
+        _, port = phone.wire.transport.get_extra_info("sockname")
+    listener = "import socket,sys\none=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\n" \
+               "one.bind(('127.0.0.1',int(sys.argv[1])))\none.settimeout(1)\nprint('here',flush=True)\n" \
+               "try: print(len(one.recv(65536)))\nexcept TimeoutError: print(0)\n"  # fmt: skip
+    async with stranger(listener, port) as process:
+        assert process.stdout is not None
+        assert (await process.stdout.readline()).strip() == b"here"
+        await desk.server.ask(NAME, asked("INVITE", NAME, "secret-call"))
+        assert (await process.stdout.readline()).strip() == b"0"
+
+
+@pytest.mark.slow
+async def test_a_flood_from_another_user_does_not_stop_the_phone(desk: Bench):
+    async with handset(desk.port, NAME) as phone, stranger(_FLOOD, desk.port, 30) as process:
+        await phone.registers()
+        assert process.stdout is not None
+        await process.stdout.readline()
+        await until(lambda: desk.relay.state().strangers > 50)
+        taken = []
+        for _ in range(20):
+            began = time.monotonic()
+            assert (await phone.registers()).status == 200
+            taken.append(time.monotonic() - began)
+        async with handset(desk.port, NAME) as another:
+            assert (await another.registers()).status == 200
+        assert process.returncode is None, "the flood ended before"
+    assert sorted(taken)[10] < 1.0
+    assert len(desk.relay.state().phones) <= 2
+
+
+async def test_owners_are_told_by_address(desk: Bench):
+    owners = SocketOwners()
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as both, socket.socket() as one:
+        both.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        both.bind(("::", 0))
+        assert await owners.of_sender(("127.0.0.1", both.getsockname()[1])) == {0}
+        one.connect(("127.0.0.1", desk.port))
+        assert await owners.of_connection(one.getsockname(), one.getpeername()) == {0}
+        assert await owners.of_connection(one.getpeername(), ("127.0.0.1", 1)) == set()
+    assert await owners.of_sender(("127.0.0.1", a_port())) == set()
+    owners.close()
