@@ -47,7 +47,7 @@ class RelayAccount:
 @dataclass(frozen=True, slots=True)
 class RelayState:
     """What is told of a relay. ``refused`` says that the server has refused its credential, ``other_realm`` is a realm
-    of the server's for which it is not, ``strangers`` counts sockets of other users that were turned away."""
+    of the server's for which it is not, ``strangers`` counts who was turned away, or gone at once."""
 
     port: int
     refused: bool
@@ -90,16 +90,17 @@ class Relay:
         tcp, udp = bound(port)
         self.port = port
         self._door = Door(self, self._owners, tcp)
-        self._packets = Packets(self, self._owners)
-        await self._packets.open(udp)
+        self._packets = Packets(self, self._owners, udp)
 
     async def close(self) -> None:
         """Hang up on everybody."""
+        if self._closed:
+            return
         self._closed = True
         if self._door is not None:
             await self._door.close()
         if self._packets is not None:
-            self._packets.close()
+            await self._packets.close()
         for key in list(self._phones):
             self.drop(key)
         if self._ending:
@@ -133,7 +134,7 @@ class Relay:
         """Whether sockets of these users, and no others, may speak. Counts those who may not."""
         if uids == {self._account.uid}:
             return True
-        self.strangers += bool(uids)  # nobody is there any more where there are none
+        self.strangers += 1
         return False
 
     def phone(self, key: Hashable) -> PhoneFlow | None:

@@ -20,6 +20,8 @@ MOST_UNREAD = 1 << 20
 # Connections of which is asked at the same time whose they are; others wait in the kernel's queue.
 MOST_STRANGERS = 64
 BACKLOG = 1024
+# A place that a stranger had stays empty for so long: whoever comes in crowds costs little.
+COOLING = 0.1
 
 
 class Door:
@@ -52,13 +54,13 @@ class Door:
             self._relay.spawn(self._ask(taken, far))
 
     async def _ask(self, taken: socket.socket, far: tuple[str, int]) -> None:
-        try:
-            uids = await self._owners.of_connection(far, taken.getsockname())
-        finally:
-            self._room.release()
+        uids = await self._owners.of_connection(far, taken.getsockname())
         if not self._relay.admits(uids):
             taken.close()
+            await asyncio.sleep(COOLING)
+            self._room.release()
             return
+        self._room.release()
         with suppress(OSError):
             await asyncio.get_running_loop().connect_accepted_socket(lambda: Connection(self._relay), taken)
 

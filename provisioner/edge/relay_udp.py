@@ -19,39 +19,50 @@ MOST_WAITING = 512
 # For so many seconds a stranger's packets are dropped without another look.
 _TURNED_AWAY = 0.5
 
+# Packets that are taken at a time. When all are strangers', the kernel keeps the next ones, or drops them, for a while.
+_HANDFUL = 8
+_PAUSE = 0.02
+
 _Work = tuple[Address, bytes, bool]
 
 
-class Packets(asyncio.DatagramProtocol):
+class Packets:
     """The UDP side of one relay; packets are looked at one after the other, in either direction."""
 
-    def __init__(self, relay: Relay, owners: SocketOwners) -> None:
+    def __init__(self, relay: Relay, owners: SocketOwners, bound: socket.socket) -> None:
         self._relay = relay
         self._owners = owners
         self._loop = asyncio.get_running_loop()
         self._waiting: asyncio.Queue[_Work] = asyncio.Queue(MOST_WAITING)
         self._strangers: dict[Address, float] = {}
-        self._transport: asyncio.DatagramTransport | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._bound = bound
+        self._resuming: asyncio.TimerHandle | None = None
+        self._task = relay.spawn(self._work())
+        self._listen()
 
-    async def open(self, bound: socket.socket) -> None:
-        """Listen at a socket."""
-        await self._loop.create_datagram_endpoint(lambda: self, sock=bound)
-        self._task = self._relay.spawn(self._work())
-
-    def close(self) -> None:
+    async def close(self) -> None:
         """Listen no longer."""
-        if self._task is not None:
-            self._task.cancel()
-        if self._transport is not None:
-            self._transport.abort()
+        if self._resuming is not None:
+            self._resuming.cancel()
+        self._loop.remove_reader(self._bound)
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        self._bound.close()
 
-    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
-        self._transport = transport
+    def _listen(self) -> None:
+        self._loop.add_reader(self._bound, self._readable)
 
-    def datagram_received(self, packet: bytes, sender: Address) -> None:
-        if self._strangers.get(sender, 0.0) < self._loop.time():
-            self._put(sender, packet, inward=True)
+    def _readable(self) -> None:
+        for _ in range(_HANDFUL):
+            try:
+                packet, sender = self._bound.recvfrom(65_536)
+            except OSError:  # nothing more, or a phone that is gone said so
+                return
+            if self._strangers.get(sender, 0.0) < self._loop.time():
+                self._put(sender, packet, inward=True)
+                return
+        self._loop.remove_reader(self._bound)
+        self._resuming = self._loop.call_later(_PAUSE, self._listen)
 
     def _put(self, where: Address, packet: bytes, *, inward: bool) -> None:
         with suppress(asyncio.QueueFull):
@@ -64,8 +75,9 @@ class Packets(asyncio.DatagramProtocol):
                 self._turn_away(where)
             elif inward:
                 self._take(where, packet)
-            elif self._transport is not None:
-                self._transport.sendto(packet, where)
+            else:
+                with suppress(OSError):
+                    self._bound.sendto(packet, where)
 
     def _turn_away(self, where: Address) -> None:
         """Whoever is there now is not the phone that was."""

@@ -93,7 +93,7 @@ def a_port() -> int:
 
 
 async def a_registration(desk: Bench) -> bytes:
-    async with handset(desk.port, NAME) as phone:
+    async with handset(desk.port, NAME, "udp") as phone:
         return print_message(phone.request("REGISTER"))
 
 
