@@ -48,7 +48,8 @@ async def serve(places: Places, here: Here, manager: ServiceManager) -> None:
                 await _begin(workstation, places, manager, group.create_task)
             except ProvisionerError as error:
                 refused = error
-            await workstation.stop()
+            # After a restart, their sessions go on: that is no stop for agents.
+            await workstation.stop(log_off=False if await asyncio.to_thread(manager.restarts) else None)
     if refused:
         raise refused
 

@@ -142,7 +142,7 @@ _LOGIN = section(
         ),
         "longest_retry": duration("The wait never gets longer than this.", "10m", least="1s"),
         "refresh_every": duration("Log in again this often. `0s`: never.", "0s", least="1m"),
-        "log_off_on_stop": switch("Log agents off when the daemon stops.", False),
+        "log_off_on_stop": switch("Log agents off when the daemon stops, not when it is restarted.", False),
         "log_off_on_removal": switch("Log an agent off when the YAML no longer names them.", True),
     },
     effect="none",

@@ -8,6 +8,11 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+from provisioner.edge.command import TooLateError, TooMuchError, print_of
+
+_ANSWER_SECONDS, _LONGEST_ANSWER = 5.0, 64 * 1024
 
 
 class ServiceManager:
@@ -39,6 +44,20 @@ class ServiceManager:
         """The stop has begun."""
         self._send("STOPPING=1")
 
+    def restarts(self) -> bool:
+        """Is a stop that has begun the first half of a restart (as after an upgrade)? Not so where nobody can say."""
+        unit = PurePosixPath(_own_cgroup())
+        if not self._address or unit.suffix != ".service":
+            return False
+        scope = "--user" if "/user.slice/" in str(unit) else "--system"
+        argv = ["systemctl", scope, "list-jobs", "--plain", "--no-legend", unit.name]
+        try:
+            return not {b"restart", b"try-restart"}.isdisjoint(
+                print_of(argv, _ANSWER_SECONDS, _LONGEST_ANSWER).output.split()
+            )
+        except (OSError, ValueError, TooLateError, TooMuchError):
+            return False
+
     def _send(self, *lines: str) -> None:
         if not self._address:
             return
@@ -47,6 +66,15 @@ class ServiceManager:
         kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
         with suppress(OSError), socket.socket(socket.AF_UNIX, kind) as out:
             out.sendto("\n".join(lines).encode(), address)
+
+
+def _own_cgroup() -> str:
+    """Where the service manager put this process: "/system.slice/x.service"."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "")
 
 
 def guard_process() -> None:
