@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 FLOORS := debian12 debian13
 PIP := pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-fast test-all test-real test-floors tools bench check format clean $(FLOORS:%=test-%)
+.PHONY: help demo test test-fast test-all test-systemd test-real test-floors dist deb tools bench check format clean \
+	$(FLOORS:%=test-%)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -13,24 +14,43 @@ help: ## this list
 demo: $(VENV)-run/.done ## the main job on a simulated platform; STAY=1 keeps it running
 	@$(VENV)-run/bin/provisioner demo $(if $(STAY),--stay)
 
-test: check test-all test-floors ## everything but real phones, also with the versions in Debian 12 and 13
+test: check test-all test-systemd test-floors ## everything but real phones, also with the versions in Debian 12 and 13
 
 test-fast: $(VENV)/.done ## what takes less than two minutes
-	$(BIN)/pytest -q -m "not slow" --numprocesses=auto --ignore=tests/real
+	$(BIN)/pytest -q -m "not slow" --numprocesses=auto --ignore=tests/real --ignore=tests/systemd
 
 test-all: $(VENV)/.done tools
-	$(BIN)/pytest --ignore=tests/real
+	$(BIN)/pytest --ignore=tests/real --ignore=tests/systemd
+
+# Builds the package, and makes roots of Debian 12 and 13 to boot: as root, on Debian.
+test-systemd: $(VENV)/.done ## the package in booted Debian machines
+	@tests/tools.sh systemd
+	$(BIN)/pytest tests/systemd --numprocesses=2 --dist=loadgroup
 
 # Installs phones and servers, and makes a root with Asterisk 16 from Debian 11: as root, on Debian.
 test-real: $(VENV)/.done ## real softphones at a real Asterisk, configured by nothing but our files
 	@tests/tools.sh real
 	$(BIN)/pytest tests/real
 
-# The product's tests with the oldest versions that it promises to run with.
+# The product's tests with the oldest versions that it promises to run with; and not of this tree, but of the wheel that
+# is made of it: from a copy of the tests, with no package beside them.
 test-floors: $(FLOORS:%=test-%)
 
-$(FLOORS:%=test-%): test-%: $(VENV)-%/.done tools
-	$(VENV)-$*/bin/pytest -q --ignore=tests/real
+$(FLOORS:%=test-%): test-%: $(VENV)-%/.done tools dist
+	$(VENV)-$*/bin/$(PIP) install --no-deps --force-reinstall dist/*.whl
+	rm -rf build/installed
+	mkdir -p build/installed
+	cp -R CHANGELOG.md LICENSE Makefile README.md config pyproject.toml systemd templates tests build/installed
+	cd build/installed && $(CURDIR)/$(VENV)-$*/bin/pytest -q --ignore=tests/real --ignore=tests/systemd
+
+dist: $(VENV)/.done ## wheel and source archive, in dist/
+	rm -f dist/*.whl dist/*.tar.gz
+	$(BIN)/python -m build --outdir dist >/dev/null
+
+deb: ## the Debian package, for Debian 12 and 13, in dist/
+	@tests/tools.sh deb
+	rm -f dist/*.deb
+	systemd/build-deb . dist
 
 bench: $(VENV)/.done ## how fast, beside two yardsticks
 	$(BIN)/python -m tests.bench
@@ -64,5 +84,4 @@ $(VENV)-run/.done: pyproject.toml
 $(VENV)-%/.done: pyproject.toml tests/constraints/%.txt
 	$(PYTHON) -m venv $(VENV)-$*
 	$(VENV)-$*/bin/$(PIP) install -r tests/constraints/$*.txt -r tests/constraints/tests.txt
-	$(VENV)-$*/bin/$(PIP) install --no-deps -e .
 	@touch $@

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+import provisioner
 from provisioner.cli import VERBS
 from tests.readme import README, current
 
 TEXT = README.read_text()
-PACKAGE = README.parent / "provisioner"
+PACKAGE = Path(provisioner.__file__).parent
 
 
 def test_tables_are_those_of_the_schema_and_the_manifests():

@@ -1,15 +1,26 @@
 #!/bin/sh
-# What the tests need from Debian beside Python; with `real`, also the servers and phones of tests/real. As root what is
-# missing is installed; others are told.
+# What the tests need from Debian beside Python; with `real`, also the servers and phones of tests/real; with `systemd`,
+# machines to boot; with `deb`, what builds the package. As root what is missing is installed; others are told.
 set -eu
 missing=""
 need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
+package() { dpkg-query --show --showformat='${Status}' "$1" 2>/dev/null | grep -q ' installed$' || missing="$missing $1"; }
 installs() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 need systemd-analyze systemd
 need unshare util-linux
 need man man-db
 need zsh zsh
 need fish fish
+case "${1:-}" in deb | systemd)
+    for each in build-essential $(sed -n '/^Build-Depends:/,/^[^ ]/s/^ \([a-z0-9-]*\).*/\1/p' systemd/debian/control); do
+        case "$each" in debhelper-compat) package debhelper ;; *) package "$each" ;; esac
+    done ;;
+esac
+if [ "${1:-}" = systemd ]; then
+    need systemd-nspawn systemd-container
+    need mmdebstrap mmdebstrap
+    need lintian lintian
+fi
 if [ "${1:-}" = real ]; then
     need mmdebstrap mmdebstrap
     need linphonec linphone-cli
@@ -38,4 +49,7 @@ if [ "${1:-}" = real ] && installs; then
     if command -v npm >/dev/null; then
         python3 -m tests.real.scripts
     fi
+fi
+if [ "${1:-}" = systemd ] && installs; then
+    python3 -m tests.systemd.roots
 fi

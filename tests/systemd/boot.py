@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.machine import Done
 
-PATIENCE = 20.0
+PATIENCE = 40.0
 LOOK_AGAIN = 0.02
 # Mounts are the machine's alone and vanish with it, whatever becomes of these tests.
 _START = """
@@ -47,19 +47,19 @@ class Booted:
         """The machine's files, its own mounts included."""
         return Path(f"/proc/{self.leader}/root")
 
-    def run(self, *command: str, user: str = "root", stdin: str = "") -> Done:
-        """Run a command in it, to its end."""
+    def run(self, *command: str, user: str = "root", stdin: str = "", patience: float = PATIENCE) -> Done:
+        """Run a command in it, to its end, which comes within ``patience`` seconds."""
         with suppress(subprocess.TimeoutExpired):
             done = subprocess.run(
-                self._entering(command, user), input=stdin, capture_output=True, text=True, timeout=PATIENCE,
+                self._entering(command, user), input=stdin, capture_output=True, text=True, timeout=patience,
                 env=_ENVIRONMENT,
             )  # fmt: skip
             return Done(done.returncode, done.stdout, done.stderr)
-        raise AssertionError(f"{' '.join(command)} takes longer than {PATIENCE:g} s\n{self.journal()}")
+        raise AssertionError(f"{' '.join(command)} takes longer than {patience:g} s\n{self.journal()}")
 
-    def do(self, *command: str, user: str = "root", stdin: str = "") -> str:
+    def do(self, *command: str, user: str = "root", stdin: str = "", patience: float = PATIENCE) -> str:
         """Run a command that must succeed; gives what it printed."""
-        done = self.run(*command, user=user, stdin=stdin)
+        done = self.run(*command, user=user, stdin=stdin, patience=patience)
         assert done.code == 0, f"{' '.join(command)}: {done.code}\n{done.out}{done.err}"
         return done.out
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.real.needs import need
 from tests.systemd.boot import Booted
 from tests.systemd.workstation import (
     COURIER,
@@ -111,3 +113,9 @@ def test_purging_leaves_nothing_where_nothing_was_configured(installed: Booted):
     assert installed.run("test", "-e", ETC).code
     found = installed.do("find", "/etc", "/usr", "/var/lib/systemd", "-name", "*softphone-provisioner*")
     assert found == ""
+
+
+def test_lintian_finds_nothing_to_say(package: Path):
+    need("lintian")
+    done = subprocess.run(["lintian", "--pedantic", "--fail-on=error,warning", package], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
