@@ -41,6 +41,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         with lock_state(kept):
             store = open_store(kept)
+            for remark in store.remarks:
+                log.warning("%s", remark)
             _serve(places(options).courier_socket, Cycle(store, own()))
     except OtherProtocolError:
         log.warning("the service was upgraded: this courier has to start anew")

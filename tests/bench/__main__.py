@@ -22,6 +22,7 @@ def figures(folder: Path) -> Iterator[Figure]:
     yield from bulk.files(folder / "files", 1000, plain)
     yield from bulk.settings(folder / "settings")
     yield from asyncio.run(process.measure(folder / "process"))
+    yield from asyncio.run(process.courier(folder / "courier"))
     yield from asyncio.run(edits.measure(folder / "edits1", 1, 1000))
     yield from asyncio.run(edits.measure(folder / "edits1000", 1000, 100))
 

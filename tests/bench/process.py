@@ -7,9 +7,15 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from provisioner.core.errand import Bring, errand_as_json
+from provisioner.core.parcel import Layout, Parcel
+from provisioner.core.plan import DesiredFile
 from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform, serve
+from provisioner.edge.courier_connection import Connection
+from provisioner.edge.courier_socket import Limits, Reception, courier_socket
+from provisioner.places import places_of
 from tests.bench.table import Figure
 from tests.machine import Machine
 
@@ -38,6 +44,49 @@ async def measure(root: Path) -> list[Figure]:
             for verb in ("status", "reload"):
                 figures.append(Figure(f"provisioner {verb}, median of 15", await _verb(verb, root), "ms", 60))
     return figures
+
+
+async def courier(root: Path) -> list[Figure]:
+    """Start a courier and let it rest."""
+    come: asyncio.Queue[Connection] = asyncio.Queue()
+
+    async def serve(connection: Connection) -> None:
+        come.put_nowait(connection)
+        await connection.lost()
+
+    path = places_of(root, None, None).courier_socket
+    path.parent.mkdir(parents=True)
+    async with asyncio.TaskGroup() as group:
+        reception = Reception(serve, lambda _: True, group.create_task, Limits(rest=0.0))
+        async with courier_socket(path, reception):
+            runs = [await _courier(root, come) for _ in range(9)]
+    starts, memory = zip(*runs, strict=True)
+    return [
+        Figure("courier: start → connected, median of 9", statistics.median(starts), "ms", 150),
+        Figure("courier: memory after a delivery (PSS)", max(memory), "MiB", 20),
+    ]
+
+
+async def _courier(root: Path, come: asyncio.Queue[Connection]) -> tuple[float, float]:
+    """Milliseconds until it is connected, and its memory in MiB once it has brought a file."""
+    began = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(
+        PROVISIONER, "session", "--root", root, env={"HOME": str(root), "PATH": "/usr/bin:/bin"}
+    )
+    try:
+        connection = await come.get()
+        taken = (time.perf_counter() - began) * 1000
+        await connection.ask(errand_as_json(Bring("ana", (_parcel(root),))), 10.0)
+        return taken, _pss(process.pid)
+    finally:
+        process.kill()
+        await process.wait()
+
+
+def _parcel(root: Path) -> Parcel:
+    path = PurePosixPath(".phone/account.ini")
+    place = Layout(str(root), path.parent, ())
+    return Parcel("phone", place, (DesiredFile(path, b"x" * 5000),))
 
 
 async def _start(machine: Machine) -> float:
