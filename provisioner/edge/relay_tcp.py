@@ -21,7 +21,7 @@ MOST_UNREAD = 1 << 20
 MOST_STRANGERS = 64
 BACKLOG = 1024
 # A place that a stranger had stays empty for so long: whoever comes in crowds costs little.
-COOLING = 0.1
+COOLING = 0.02
 
 
 class Door:
