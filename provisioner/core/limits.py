@@ -18,21 +18,17 @@ _SECRET = frozenset({"ha1", "password", "turn", "ice_servers"})
 def unholdable(target: Target, names: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What ``target`` cannot hold of the values of ``names``, and what to do about each."""
     for name, value in names.items():
-        yield from _of(target, name, value)
-
-
-def _of(target: Target, name: str, value: object) -> Iterator[tuple[str, str]]:
-    limit = target.limits.get(name)
-    if name in _MADE and not limit:
-        return
-    for text in _texts(value):
-        found = forbidden(text, limit.refuse if limit else "")
-        if found:
-            shown = "a character" if name in _SECRET else found
-            yield f"{target.name} cannot hold {shown} in `{name}`", "remove it"
-        elif limit and limit.longest and len(text.encode()) > limit.longest:
-            what = f"{target.name} holds at most {limit.longest} bytes in `{name}`"
-            yield what, f"shorten it: it has {len(text.encode())}"
+        limit = target.limits.get(name)
+        if limit is None and name in _MADE:
+            continue
+        for text in _texts(value):
+            found = forbidden(text, limit.refuse if limit else "")
+            if found:
+                shown = "a character" if name in _SECRET else found
+                yield f"{target.name} cannot hold {shown} in `{name}`", "remove it"
+            elif limit and limit.longest and len(text.encode()) > limit.longest:
+                what = f"{target.name} holds at most {limit.longest} bytes in `{name}`"
+                yield what, f"shorten it: it has {len(text.encode())}"
 
 
 def _texts(value: object) -> Iterable[str]:

@@ -107,7 +107,7 @@ def _hidden(shape: _Shape, originals: Mapping[str, str | Secret]) -> frozenset[s
     """The names of the leaves that hold a secret."""
     secrets = [token for token, value in originals.items() if isinstance(value, Secret)]
     filled = [shape.leaves[number] for number in shape.filled]
-    return frozenset(name for name, value in filled if any(token in value for token in secrets))
+    return frozenset(name for token in secrets for name, value in filled if token in value)
 
 
 _path = lru_cache(maxsize=256)(PurePosixPath)
@@ -237,7 +237,8 @@ def _compare(where: str, leaves: Leaves, shape: _Shape, originals: Mapping[str, 
 def _filled_in(text: str, originals: Mapping[str, str]) -> str:
     if _MARK not in text:
         return text
-    return _TOKEN.sub(lambda found: originals.get(found[0], found[0]), text)
+    # Most leaves are one value and nothing else.
+    return originals.get(text) or _TOKEN.sub(lambda found: originals.get(found[0], found[0]), text)
 
 
 def _check_lines(where: str, spec: FileSpec, text: str) -> None:
