@@ -61,6 +61,8 @@ def run(options: argparse.Namespace) -> int:
         complain(error.problems, options.format)
         return REFUSED
     problems = [*site.remarks, *_of_agents(site, credentials), *_of_targets(site), *_rivalries(site)]
+    if not options.all:
+        problems += _relay_ports(site)
     wrong = any(not problem.remark for problem in problems)
     if options.format == "json":
         print_json(_counts(site, name) | {"problems": [problem_as_json(problem) for problem in problems]})
@@ -121,6 +123,17 @@ def _rivalries(site: Site) -> Iterator[Problem]:
     for names, (first, *others) in found.items():
         who = f"agent {first}" + (f" and {_number(len(others), 'other')}" if others else "")
         yield rivalry(Place(who), names)
+
+
+def _relay_ports(site: Site) -> Iterator[Problem]:
+    """Agents of one workstation whose relays would want the same port."""
+    first: dict[int, str] = {}
+    for login, served in site.served.items():
+        agent = served.wanted.agent
+        port = agent.relay.port
+        if port is not None and first.setdefault(port, login) != login:
+            what = f"the relay of agent `{first[port]}` has the port {port} already"
+            yield Problem(agent.place, what, "give each agent of a workstation another")
 
 
 def _counts(site: Site, name: str) -> dict[str, object]:

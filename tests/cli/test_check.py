@@ -57,6 +57,17 @@ def test_phones_that_displace_each_other_are_remarked_once_for_all_who_have_them
     ]
 
 
+def test_two_agents_of_a_workstation_cannot_have_one_port_for_their_relays(folder):
+    write(folder / "agents.d/a.yaml", AGENTS)
+    write(folder / "provisioner.yaml", f"{MAIN}defaults: {{relay: {{port: 25060}}}}\n")
+    done = check("--config", folder, "--workstation", "ws-17", code=1)
+    assert done.stderr.startswith(f"{folder}/agents.d/a.yaml:3:3: the relay of agent `ana` has the port 25060 already")
+    # One at each workstation is another matter.
+    assert "25060" not in check("--config", folder, "--all", code=1).stderr
+    write(folder / "agents.d/a.yaml", AGENTS.replace("bob, password: x,", "bob, password: x, workstations: [ws-18],"))
+    check("--config", folder, "--workstation", "ws-17", code=0)
+
+
 def test_without_a_name_it_is_this_machine(folder, capsys):
     write(folder / "agents.d/a.yaml", "agents: [{login: ana, password: x, targets: [jssip]}]\n")
     assert main(["check", "--config", str(folder)]) == 0
