@@ -98,7 +98,7 @@ class _Fitting:
         return Fit(names, transport, tuple(self._found), self._relay)
 
     def _transport(self, alternatives: Iterable[str]) -> Transport:
-        if self._relay:
+        if self._relay or self._could_only_register():
             self._check_calls_through_relay(alternatives)
             return Transport.WSS
         possible = [transport for transport in self._account.transports if transport in self._target.transports]
@@ -113,6 +113,10 @@ class _Fitting:
             return self._account.transports[0]
         secure = [transport for transport in possible if self._encryption(transport) in self._target.media_encryption]
         return (secure or possible)[0]
+
+    def _could_only_register(self) -> bool:
+        insists = self._encryption(Transport.WSS) is MediaEncryption.NONE
+        return bool(self._to_relay and not self._choice.relay_off and call_lacks(self._target) and not insists)
 
     def _check_calls_through_relay(self, alternatives: Iterable[str]) -> None:
         """Registering is not enough: what a call needs where browsers call is said before anybody tries."""

@@ -81,8 +81,10 @@ def relay_transport(account: Account, target: Target) -> Transport | None:
 
 
 def needs_relay(account: Account, targets: Iterable[Target]) -> bool:
-    """Would one of ``targets`` go through a relay, were there one?"""
-    return any(relay_transport(account, target) for target in targets)
+    """Would one of ``targets`` go through a relay, were there one? Who could only register there does not, unless IT
+    insists that audio is not encrypted."""
+    insists = account.media_encryption is MediaEncryption.NONE
+    return any(relay_transport(account, one) and (insists or not call_lacks(one)) for one in targets)
 
 
 def call_lacks(target: Target) -> tuple[str, ...]:

@@ -72,4 +72,4 @@ async def test_a_phone_that_could_not_work_is_told(machine: Machine):
     assert (await machine.command("apply")).code == 4
     done = await machine.command("plan")
     assert done.code == 4
-    assert "twinkle cannot register over wss" in done.out
+    assert "twinkle registers through the relay, but calls would be refused (488)" in done.out

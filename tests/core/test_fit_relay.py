@@ -79,8 +79,9 @@ def test_an_assumed_realm_is_remarked_whoever_answers(way):
     assert "the realm `asterisk` is assumed" in remark.what
 
 
-def test_a_phone_that_cannot_call_there_is_refused_and_told_why():
-    (reason,) = refusals("twinkle", account(row()), Choice(FOLDER, {}, relay=WAY), "linphone", "jssip")
+@pytest.mark.parametrize("way", [WAY, None])
+def test_a_phone_that_cannot_call_there_is_refused_and_told_why_with_or_without_a_relay(way):
+    (reason,) = refusals("twinkle", account(row()), Choice(FOLDER, {}, relay=way), "linphone", "jssip")
     assert reason == (
         "twinkle registers through the relay, but calls would be refused (488) or silent: it has no DTLS-SRTP, ICE, "
         "rtcp-mux (`account: {media_encryption: none}` writes its files all the same, or use linphone or jssip)"

@@ -48,9 +48,15 @@ def test_a_phone_goes_through_the_relay_where_it_cannot_go_by_itself(allowed, on
 
 def test_a_relay_is_needed_as_soon_as_one_phone_goes_through_it():
     one = account(row())
-    assert needs_relay(one, [target("jssip"), ROUTED])
+    assert needs_relay(one, [target("jssip"), target("linphone")])
     assert not needs_relay(one, [target("jssip"), target("sipjs")])
     assert not needs_relay(one, [])
+
+
+def test_a_phone_that_could_only_register_needs_no_relay_unless_somebody_insists():
+    assert not needs_relay(account(row()), [target("twinkle")])
+    assert needs_relay(account(row(), media_encryption=MediaEncryption.NONE), [target("twinkle")])
+    assert not needs_relay(account(row(), media_encryption=MediaEncryption.SDES), [target("twinkle")])
 
 
 @pytest.mark.parametrize(
