@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import logging
 import resource
 import socket
 import time
@@ -12,7 +13,8 @@ from pathlib import Path, PurePosixPath
 
 from provisioner.edge.command import TooLateError, TooMuchError, print_of
 
-_ANSWER_SECONDS, _LONGEST_ANSWER = 5.0, 64 * 1024
+log = logging.getLogger(__name__)
+_ANSWER_SECONDS, _LONGEST_ANSWER = 20.0, 64 * 1024
 
 
 class ServiceManager:
@@ -56,6 +58,7 @@ class ServiceManager:
                 print_of(argv, _ANSWER_SECONDS, _LONGEST_ANSWER).output.split()
             )
         except (OSError, ValueError, TooLateError, TooMuchError):
+            log.warning("systemctl does not say whether this is a restart: taken for a stop")
             return False
 
     def _send(self, *lines: str) -> None:

@@ -14,17 +14,18 @@ from tests.systemd.needs import need_machines
 from tests.systemd.workstation import built, install, layers, simulate_platform
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """They all take their time. With several processes, each takes a release of Debian: machines are made once."""
+    """They all take their time."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.slow)
-            found = [release for release in roots.RELEASES if release in item.name]
-            item.add_marker(pytest.mark.xdist_group(found[0] if found else roots.RELEASES[0]))
 
 
-@pytest.fixture(scope="session", params=roots.RELEASES)
+# With several processes, each takes a release of Debian, so that every machine is made once.
+_RELEASES = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in roots.RELEASES]
+
+
+@pytest.fixture(scope="session", params=_RELEASES)
 def release(request: pytest.FixtureRequest) -> str:
     need_machines()
     return str(request.param)

@@ -88,7 +88,7 @@ def test_an_upgrade_logs_nobody_off_and_keeps_files(
     install(machine, newer(package, tmp_path))
     assert machine.unit(DAEMON, "ActiveState")["ActiveState"] == "active" and pid(machine) != process
     logged_in(machine, "ana")
-    assert (seen(machine).logins, seen(machine).log_offs) == (["ana"], [])
+    assert (seen(machine).logins, seen(machine).log_offs) == (["ana"], []), machine.journal(DAEMON)
     assert (kiosk_file(machine), machine.read(f"{ETC}/provisioner.yaml")) == (before, yaml)
     assert machine.do("find", KIOSK, "-newer", "/before") == ""
 
