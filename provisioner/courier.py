@@ -13,7 +13,14 @@ from contextlib import suppress
 from typing import Any
 
 from provisioner import __version__
-from provisioner.core.answer import brought_as_json, problems_as_json, ran_as_json, touched_as_json
+from provisioner.core.answer import (
+    back_as_json,
+    brought_as_json,
+    folders_as_json,
+    problems_as_json,
+    ran_as_json,
+    touched_as_json,
+)
 from provisioner.core.errand import (
     PROTOCOL,
     Bring,
@@ -21,6 +28,8 @@ from provisioner.core.errand import (
     Hello,
     Keep,
     Look,
+    Peek,
+    Previous,
     Remove,
     Run,
     errand_from_json,
@@ -84,6 +93,10 @@ def _answer(cycle: Cycle, errand: Errand) -> dict[str, Any]:
             case Bring(agent, parcels):
                 brought = cycle.bring(agent, parcels)
                 return brought_as_json(Brought(brought.targets, brought.problems, cycle.freed()))
+            case Peek(_, parcels):
+                return folders_as_json(cycle.would_renew(parcels))
+            case Previous(agent, place, back):
+                return back_as_json(cycle.previous(agent, place, back=back))
             case Remove(agent):
                 return brought_as_json(Brought((), cycle.remove(agent), cycle.freed()))
             case Keep(agents):

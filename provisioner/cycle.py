@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
-from provisioner.core.parcel import Brought, Parcel, State, TargetReport
-from provisioner.core.plan import Chmod, Keep
+from provisioner.core.parcel import Brought, Layout, Parcel, State, TargetReport
+from provisioner.core.plan import Chmod, DesiredFile, Keep
 from provisioner.core.problem import Place, Problem, ProvisionerError
-from provisioner.delivery import Delivered, Signatures, TargetFiles, deliver, said_below, untouched
+from provisioner.delivery import Delivered, Signatures, TargetFiles, deliver, said_below, untouched, would_renew
 from provisioner.edge import disk
 from provisioner.edge.folders import AbsentError, Owner, open_base
 from provisioner.edge.store import LedgerEntry, Store
@@ -41,6 +41,26 @@ class Cycle:
         self._begin(agent)
         return self._remove(self._ledger.of(agent))
 
+    def would_renew(self, parcels: Iterable[Parcel]) -> frozenset[str]:
+        """The folders of those parcels that would bring new content now. Writes nothing."""
+        there = ((parcel.place, parcel.files) for parcel in parcels if parcel.place and parcel.files)
+        return frozenset(place.absolute for place, files in there if would_renew(place.base, files, self._owner))
+
+    def previous(self, agent: str, place: Layout, *, back: bool) -> bool:
+        """Bring ``back`` what the files below ``place`` held before their last change, or forget it; says whether
+        anything came back. Raises ProvisionerError; then the files are as they were."""
+        if not back:
+            self._ledger.forget_previous(agent, place)
+            return False
+        kept = self._ledger.previous(agent, place)
+        if kept:
+            files = tuple(DesiredFile(file.entry.path, file.content, file.mode) for file in kept)
+            target = TargetFiles(agent, kept[0].entry.target, place, files)
+            delivered = deliver(target, self._ledger, self._owner)
+            others = [one for one in self._signatures.get(agent, ()) if not one[1].keys() & delivered.signatures.keys()]
+            self._signatures[agent] = [*others, (place.base, delivered.signatures)]
+        return bool(kept)
+
     def drifted(self, agent: str) -> bool:
         """Did anybody touch a file of this agent since it was delivered? Costs one ``stat`` a file."""
         try:
@@ -62,7 +82,7 @@ class Cycle:
         place = parcel.place
         if place is None or not parcel.files:
             return self._failed(agent, parcel, (), taken)
-        files = TargetFiles(agent, parcel.target, place, parcel.files)
+        files = TargetFiles(agent, parcel.target, place, parcel.files, parcel.keeps)
         try:
             self._claim(files, taken)
             delivered = deliver(files, self._ledger, self._owner)

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from provisioner.core.parcel import Layout
-from provisioner.core.plan import DesiredFile, Keep, Kind, ObservedFile, Step, missing_lines, plan
+from provisioner.core.plan import Create, DesiredFile, Keep, Kind, ObservedFile, Step, Update, missing_lines, plan
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.edge import disk
 from provisioner.edge.folders import Owner, make_folders, open_base
-from provisioner.edge.store import LedgerEntry
+from provisioner.edge.store import LedgerEntry, PreviousFile
 from provisioner.ledger import Ledger
 
 # Of a phone's own file only one thing is ours to say: that there is one.
@@ -29,12 +29,14 @@ Signatures = Mapping[PurePosixPath, "disk.Signature | None"]
 
 @dataclass(frozen=True, slots=True)
 class TargetFiles:
-    """The files of one target of one agent; their paths are below ``place.base``."""
+    """The files of one target of one agent; their paths are below ``place.base``. With ``keeps`` what they hold now is
+    kept."""
 
     agent: str
     target: str
     place: Layout
     files: tuple[DesiredFile, ...]
+    keeps: bool = False
 
     def entry(self, path: PurePosixPath) -> LedgerEntry:
         """The ledger's entry for one of the files."""
@@ -62,6 +64,16 @@ def deliver(target: TargetFiles, ledger: Ledger, owner: Owner) -> Delivered:
     """
     with said_below(target.place.base), open_base(target.place.base) as base:
         return _Delivery(target, ledger, base).run(owner)
+
+
+def would_renew(base: str, files: Sequence[DesiredFile], owner: Owner) -> bool:
+    """Would a delivery change content? What stands in its way is for the delivery to tell."""
+    try:
+        with open_base(base) as folder:
+            steps = plan(files, disk.observe(folder, [file.path for file in files]), owner)
+    except ProvisionerError:
+        return False
+    return any(isinstance(step, Create | Update) for step in steps)
 
 
 def untouched(base: str, signatures: Signatures) -> bool:
@@ -93,6 +105,8 @@ class _Delivery:
         steps = plan(files, observed, owner)
         aside = {file.path: disk.put_aside(self._base, file.path) for file in files if self._is_foreign(file)}
         new = self._ledger.record(self._target.entry(file.path) for file in files if self._is_ours(file))
+        if self._target.keeps:
+            self._keep_previous(steps)
         try:
             make_folders(self._base, self._target.place.folders, owner)
             if any(not isinstance(step, Keep) or observed[step.path].leftover for step in steps):
@@ -118,6 +132,19 @@ class _Delivery:
         """A seed that was there before is the phone's own: never removed, so no business of the ledger."""
         found = self._observed[file.path]
         return not file.once or found.kind is Kind.ABSENT or found.content == file.content or self._is_known(file)
+
+    def _keep_previous(self, steps: Sequence[Step]) -> None:
+        """Keep what is replaced, in the place of what was kept of this target before."""
+        target = self._target
+        if not any(isinstance(step, Create | Update) for step in steps):
+            return
+        replaced = [file for file, step in zip(target.files, steps, strict=True) if isinstance(step, Update)]
+        kept = ((target.entry(file.path), self._observed[file.path].content, file.mode) for file in replaced)
+        self._ledger.keep_previous(
+            target.agent,
+            target.place,
+            [PreviousFile(entry, content, mode) for entry, content, mode in kept if content is not None],
+        )
 
     def _unrecord(self, new: Sequence[LedgerEntry]) -> None:
         """Strike what was recorded and then could not be written: it is not there, or still somebody else's."""

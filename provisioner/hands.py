@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from provisioner.core.answer import brought_from_json, problems_from_json, ran_from_json, touched_from_json
-from provisioner.core.errand import Bring, Errand, Keep, Look, Ran, Remove, Run, errand_as_json
+from provisioner.core.answer import (
+    back_from_json,
+    brought_from_json,
+    folders_from_json,
+    problems_from_json,
+    ran_from_json,
+    touched_from_json,
+)
+from provisioner.core.errand import Bring, Errand, Keep, Look, Peek, Previous, Ran, Remove, Run, errand_as_json
 from provisioner.core.frame import FrameError
-from provisioner.core.parcel import Brought, Parcel, State, TargetReport
-from provisioner.core.prepare import Job, prepare
+from provisioner.core.parcel import Brought, Layout, Parcel
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.cycle import Cycle
 from provisioner.edge.awaited_command import run_command
 from provisioner.edge.courier_connection import Connection, LostError
-from provisioner.refresh import AgentReport, parcels_of, refresh, report_of
 
 T = TypeVar("T")
 SECONDS = 30.0
@@ -33,9 +37,15 @@ class Hands(Protocol):
     """What can be done for agents in the place where their phones are. Everything raises ProvisionerError where the
     place cannot be reached or its ledger cannot be written."""
 
-    async def bring(self, job: Job) -> tuple[AgentReport, frozenset[str]]:
-        """Make the agent's files what ``job`` asks for; gives also the agents that wait for a path which is free
-        now."""
+    async def bring(self, agent: str, parcels: Sequence[Parcel]) -> Brought:
+        """Make the agent's files what ``parcels`` say; gives also the agents that wait for a path which is free now."""
+
+    async def peek(self, agent: str, parcels: Sequence[Parcel]) -> frozenset[str]:
+        """The folders of those parcels that would bring new content; nothing is written."""
+
+    async def previous(self, agent: str, place: Layout, *, back: bool) -> bool:
+        """Bring ``back`` what the files of a parcel that ``keeps`` held before, or forget it; says whether anything
+        came back."""
 
     async def remove(self, agent: str) -> tuple[tuple[Problem, ...], frozenset[str]]:
         """Remove all files of an agent; gives what could not be removed, and who waits for a path that is free now."""
@@ -54,9 +64,17 @@ class OwnHands:
         self._cycle = cycle
         self._work = work
 
-    async def bring(self, job: Job) -> tuple[AgentReport, frozenset[str]]:
+    async def bring(self, agent: str, parcels: Sequence[Parcel]) -> Brought:
         """As ``Hands`` says."""
-        return await self._work(lambda: (refresh(self._cycle, job), self._cycle.freed()))
+        return await self._work(lambda: replace(self._cycle.bring(agent, parcels), freed=self._cycle.freed()))
+
+    async def peek(self, agent: str, parcels: Sequence[Parcel]) -> frozenset[str]:
+        """As ``Hands`` says."""
+        return await self._work(lambda: self._cycle.would_renew(parcels))
+
+    async def previous(self, agent: str, place: Layout, *, back: bool) -> bool:
+        """As ``Hands`` says."""
+        return await self._work(lambda: self._cycle.previous(agent, place, back=back))
 
     async def remove(self, agent: str) -> tuple[tuple[Problem, ...], frozenset[str]]:
         """As ``Hands`` says."""
@@ -81,12 +99,21 @@ class CourierHands:
         # It does one thing after the other, and has its time for each.
         self._turn = asyncio.Lock()
 
-    async def bring(self, job: Job) -> tuple[AgentReport, frozenset[str]]:
+    async def bring(self, agent: str, parcels: Sequence[Parcel]) -> Brought:
         """As ``Hands`` says."""
-        prepared = await self._work(partial(prepare, job))
-        parcels = parcels_of(prepared, job)
-        brought = await self._brought(Bring(prepared.agent, parcels), parcels)
-        return report_of(prepared, brought), brought.freed
+        asked = tuple(parcels)
+        return await self._brought(Bring(agent, asked), asked)
+
+    async def peek(self, agent: str, parcels: Sequence[Parcel]) -> frozenset[str]:
+        """As ``Hands`` says."""
+        asked = tuple(parcels)
+        answer = await self._ask_in_turn(Peek(agent, asked))
+        return self._read(lambda: folders_from_json(answer, asked))
+
+    async def previous(self, agent: str, place: Layout, *, back: bool) -> bool:
+        """As ``Hands`` says."""
+        answer = await self._ask_in_turn(Previous(agent, place, back))
+        return self._read(lambda: back_from_json(answer))
 
     async def remove(self, agent: str) -> tuple[tuple[Problem, ...], frozenset[str]]:
         """As ``Hands`` says."""
@@ -142,17 +169,3 @@ class CourierHands:
 
     def _problem(self, what: str) -> Problem:
         return Problem(Place(f"courier of user {self._connection.uid}"), what, "it connects again by itself")
-
-
-def waiting(job: Job) -> AgentReport:
-    """The report of an agent whose user has no session now: everything is found out that can be before."""
-    prepared = prepare(job)
-    what = f"the files wait for a session of {job.home.user}"
-    remark = Problem(Place(f"agent {prepared.agent}"), what, "they are delivered when it begins", remark=True)
-    wait = (TargetReport(parcel.target, _folder(parcel), State.WAITING, (), ()) for parcel in parcels_of(prepared, job))
-    report = report_of(prepared, Brought(tuple(wait)))
-    return replace(report, problems=(*report.problems, remark))
-
-
-def _folder(parcel: Parcel) -> str:
-    return parcel.place.absolute if parcel.place else ""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from provisioner.edge.store import LedgerEntry, Store
+from provisioner.core.parcel import Layout
+from provisioner.edge.store import LedgerEntry, PreviousFile, Store
 
 
 class Ledger:
@@ -47,6 +48,18 @@ class Ledger:
         for entry in changed:
             self._add(entry)
         return new
+
+    def keep_previous(self, agent: str, place: Layout, files: Sequence[PreviousFile]) -> None:
+        """Keep what the files below ``place`` hold before they are replaced, and nothing else of it."""
+        self._store.keep_previous(agent, place, files)
+
+    def previous(self, agent: str, place: Layout) -> tuple[PreviousFile, ...]:
+        """What was kept of the files below ``place``."""
+        return self._store.previous(agent, place)
+
+    def forget_previous(self, agent: str, place: Layout) -> None:
+        """Keep it no longer."""
+        self._store.drop_previous(agent, place)
 
     def forget(self, entries: Sequence[LedgerEntry]) -> None:
         """Strike files that are gone."""

@@ -9,17 +9,16 @@ from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any
 
-from provisioner.core.errand import Ran
 from provisioner.core.parcel import State
 from provisioner.core.prepare import Job
-from provisioner.core.problem import Place, Problem, ProvisionerError
-from provisioner.hands import Hands, Work, waiting
-from provisioner.refresh import AgentReport
+from provisioner.core.problem import Problem, ProvisionerError
+from provisioner.hands import Hands, Work
+from provisioner.refresh import AgentReport, Order, order_of, report_of, waiting
+from provisioner.reloads import Reloads
 from provisioner.seat import Seat, is_served
 from provisioner.waiting import Spawn
 
 log = logging.getLogger(__name__)
-RELOAD_SECONDS = 30.0
 _SWEEP = 200
 # Long for a courier, short for those who come after it.
 PATIENCE = 1.0  # seconds
@@ -29,22 +28,24 @@ class Phones:
     """``hands`` gives those that reach a seat's home now, or None; ``work`` runs a call in the worker thread.
 
     How long a courier takes is up to its user. Nobody waits for it longer than ``PATIENCE``: then what it was asked
-    for goes on by itself, in a task of ``spawn``.
+    for goes on by itself, in a task. ``reloads`` tells the phones.
     """
 
-    def __init__(self, hands: Callable[[Seat], Hands | None], work: Work, spawn: Spawn) -> None:
+    def __init__(self, hands: Callable[[Seat], Hands | None], work: Work, spawn: Spawn, reloads: Reloads) -> None:
         self._hands = hands
         self._work = work
         self._spawn = spawn
+        self._reloads = reloads
         self._late: Counter[int] = Counter()
         self._freed: set[str] = set()
 
     async def bring(self, seat: Seat, job_of: Callable[[Seat], Job | None]) -> None:
-        """Make the files of ``seat`` what its job asks for, and run the reload command of each target that changed."""
-        await self._patiently(seat.uid, self._bring(seat, job_of))
+        """Make the files of ``seat`` what its job asks for, and have the phones told whose content changed."""
+        await self._patiently(seat.uid, self.bring_at_any_rate(seat, job_of))
 
     async def remove(self, seat: Seat) -> None:
         """Remove all files of ``seat``. Where its home is out of reach the courier does it when it comes."""
+        await self._reloads.remove(seat)
         if hands := self._hands(seat):
             await self._patiently(seat.uid, self._remove(hands, seat.login))
 
@@ -72,19 +73,18 @@ class Phones:
     def _in_time(self, uid: int) -> None:
         self._late[uid] -= 1
 
-    async def _bring(self, seat: Seat, job_of: Callable[[Seat], Job | None]) -> None:
+    async def bring_at_any_rate(self, seat: Seat, job_of: Callable[[Seat], Job | None]) -> None:
+        """As ``bring``, and wait until it is done, however long that takes."""
         async with seat.delivering:
             job = job_of(seat)
             if job is None:
+                self._reloads.wake(seat)
                 return
             served, before = seat.served, seat.report
             seat.report = await self._deliver(seat, job)
             seat.rendered = served
             _tell(seat.report, before)
-            reloads = {choice.target: choice.reload for choice in job.wanted.agent.targets}
-            for target in seat.report.targets:
-                if command := target.renewed and reloads.get(target.target):
-                    await self._reload(seat, target.target, command)
+            self._reloads.wake(seat)
 
     async def _remove(self, hands: Hands, login: str) -> None:
         try:
@@ -112,26 +112,16 @@ class Phones:
         if hands is None:
             return await self._work(partial(waiting, job))
         try:
-            report, freed = await hands.bring(job)
+            return await self._bring(seat, hands, await self._work(partial(order_of, job)))
         except ProvisionerError as error:  # the state cannot be written: tried again at the next reason
             return AgentReport(seat.login, None, (), error.problems)
-        self._freed |= freed
-        return report
 
-    async def _reload(self, seat: Seat, target: str, command: tuple[str, ...]) -> None:
-        hands = self._hands(seat)
-        if hands is None:
-            return
-        try:
-            ran = await hands.run(command, RELOAD_SECONDS)
-        except ProvisionerError as error:  # the session ended meanwhile
-            ran = Ran(None, f"was cut short: {error.problems[0].what}")
-        seat.reloads.pop(target, None)
-        if ran.code != 0:
-            cause = ran.cause or f"failed with exit code {ran.code}"
-            what = f"the reload command {command[0]} {cause}"
-            seat.reloads[target] = Problem(Place(f"agent {seat.login}, {target}"), what, "run it by hand")
-            log.warning("%s", seat.reloads[target])
+    async def _bring(self, seat: Seat, hands: Hands, order: Order) -> AgentReport:
+        decided = await self._reloads.memory.decide(seat, hands, order.parcels)
+        brought = await hands.bring(seat.login, decided.parcels)
+        await self._reloads.memory.delivered(seat, decided, brought.targets)
+        self._freed |= brought.freed
+        return report_of(order.prepared, brought).with_states(decided.held)
 
 
 async def _touched(hands: Hands, seats: list[Seat]) -> list[Seat]:

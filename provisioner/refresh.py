@@ -1,4 +1,4 @@
-"""One agent's refresh, from the session at hand to files on the disk: prepare everything, then deliver it."""
+"""One agent's refresh, from the session at hand to what is to be delivered, and the report of what became of it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 from provisioner.core.account import Proof
 from provisioner.core.parcel import Brought, Parcel, State, TargetReport
 from provisioner.core.prepare import Job, Prepared, PreparedTarget, prepare
-from provisioner.core.problem import Problem
+from provisioner.core.problem import Place, Problem
 from provisioner.core.relay_way import Way
-from provisioner.cycle import Cycle
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +33,27 @@ class AgentReport:
         object.__setattr__(self, "healthy", all(problem.remark for problem in found))
         object.__setattr__(self, "waiting", any(target.state is State.WAITING for target in self.targets))
 
+    def with_states(self, states: Mapping[str, State]) -> AgentReport:
+        """The same with other states of the targets in these folders."""
+        if not states:
+            return self
+        return replace(
+            self, targets=tuple(replace(one, state=states.get(one.folder, one.state)) for one in self.targets)
+        )
 
-def refresh(cycle: Cycle, job: Job) -> AgentReport:
-    """Bring one agent's files up to date and remove those that it no longer has."""
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One agent's files as they are to be: what was worked out, and what is to be delivered of it."""
+
+    prepared: Prepared
+    parcels: tuple[Parcel, ...]
+
+
+def order_of(job: Job) -> Order:
+    """Work out everything; delivers nothing."""
     prepared = prepare(job)
-    return report_of(prepared, cycle.bring(prepared.agent, parcels_of(prepared, job)))
+    return Order(prepared, parcels_of(prepared, job))
 
 
 def parcels_of(prepared: Prepared, job: Job) -> tuple[Parcel, ...]:
@@ -67,3 +82,17 @@ def _parcel(prepared: PreparedTarget) -> Parcel:
 
 def _with(report: TargetReport, problems: tuple[Problem, ...]) -> TargetReport:
     return replace(report, problems=problems + report.problems) if problems else report
+
+
+def waiting(job: Job) -> AgentReport:
+    """The report of an agent whose user has no session now: everything is found out that can be before."""
+    order = order_of(job)
+    what = f"the files wait for a session of {job.home.user}"
+    remark = Problem(Place(f"agent {order.prepared.agent}"), what, "they are delivered when it begins", remark=True)
+    wait = (TargetReport(parcel.target, _folder(parcel), State.WAITING, (), ()) for parcel in order.parcels)
+    report = report_of(order.prepared, Brought(tuple(wait)))
+    return replace(report, problems=(*report.problems, remark))
+
+
+def _folder(parcel: Parcel) -> str:
+    return parcel.place.absolute if parcel.place else ""

@@ -8,9 +8,11 @@ from typing import Any
 
 from provisioner.core.attempt import FINAL
 from provisioner.core.parcel import TargetReport
+from provisioner.core.pending import Reload
 from provisioner.core.problem import Place, Problem
 from provisioner.core.reason import Identity, same_login
-from provisioner.core.relay_way import Way, way_as_json
+from provisioner.core.relay_way import way_as_json
+from provisioner.core.reload import problem_of, reload_as_json
 from provisioner.core.report import problem_as_json
 from provisioner.core.session import Attempt, HeldSession
 from provisioner.refresh import AgentReport
@@ -24,7 +26,8 @@ class Seat:
     ``next_at`` is the Unix time of the next login, None when there is to be none; ``renew`` asks for one although there
     is a session. ``changed`` wakes the login task, ``tried`` is set after each login that was tried. ``busy`` is held
     by whoever logs in or off, ``delivering`` by whoever brings files. ``rendered`` is what the files were made from
-    last. ``gone`` says that this agent is served no longer.
+    last. ``reloads`` is what phones are still to be told, by the folder of their files. ``gone`` says that this agent
+    is served no longer.
     """
 
     served: Served
@@ -33,7 +36,7 @@ class Seat:
     next_at: float | None = 0.0
     report: AgentReport | None = None
     rendered: Served | None = None
-    reloads: dict[str, Problem] = field(default_factory=dict)
+    reloads: dict[str, Reload] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     tried: asyncio.Event = field(default_factory=asyncio.Event)
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -62,6 +65,14 @@ class Seat:
         """Is the session at hand the one that is wanted?"""
         return self.session is not None and same_login(self.session, self.identity)
 
+    def is_elsewhere(self, served: Served) -> bool:
+        """Does the session at hand belong to another address than ``served`` wants?"""
+        return self.session is not None and self.session.url != served.wanted.identity.url
+
+    def moves(self, served: Served) -> bool:
+        """Do the files of ``served`` belong to another user's home?"""
+        return self.served.home is not None and served.home is not None and self.uid != served.home.uid
+
     async def first_try(self) -> None:
         """Wait until a login was tried, or there is none to be tried."""
         if self.task is not None:
@@ -84,14 +95,14 @@ class Seat:
 def seat_as_json(seat: Seat, *, present: bool) -> dict[str, Any]:
     """What the status tells of one agent; ``present`` says whether the agent's user has a session now."""
     report = seat.report
-    problems = [*seat.served.problems, *(report.problems if report else ()), *seat.reloads.values()]
+    problems = [*seat.served.problems, *(report.problems if report else ()), *_untold(seat)]
     return {
         "agent": seat.login,
         "user": seat.served.home.user if seat.served.home else None,
         "present": present,
         "login": _login(seat, present),
         "proof": str(report.proof) if report and report.proof else None,
-        "targets": [_target(target, report.ways.get(target.target)) for target in report.targets] if report else [],
+        "targets": [_target(seat, target) for target in report.targets] if report else [],
         "problems": [problem_as_json(problem) for problem in problems],
     }
 
@@ -100,7 +111,7 @@ def is_served(seat: Seat) -> bool:
     """Are the files of this agent as they should be?"""
     report = seat.report
     well = report is not None and report.healthy and not report.waiting
-    return well and seat.holds and not seat.served.problems and not seat.reloads
+    return well and seat.holds and not seat.served.problems and all(one.remark for one in _untold(seat))
 
 
 def why_not(seat: Seat) -> tuple[Problem, ...]:
@@ -110,7 +121,12 @@ def why_not(seat: Seat) -> tuple[Problem, ...]:
         return (Problem(where, f"login {seat.attempt.kind}: {seat.attempt.cause}"),)
     report = seat.report
     targets = [problem for target in report.targets for problem in target.problems] if report else []
-    return (*seat.served.problems, *(report.problems if report else ()), *targets)
+    return (*seat.served.problems, *(report.problems if report else ()), *targets, *_untold(seat))
+
+
+def _untold(seat: Seat) -> list[Problem]:
+    """What keeps phones from knowing their files."""
+    return [problem for problem in map(problem_of, seat.reloads.values()) if problem] if seat.reloads else []
 
 
 def _login(seat: Seat, present: bool) -> dict[str, Any]:
@@ -126,11 +142,14 @@ def _login(seat: Seat, present: bool) -> dict[str, Any]:
     return {"state": attempt.kind, "at": attempt.at, "cause": attempt.cause, "count": attempt.count, **waits}
 
 
-def _target(target: TargetReport, way: Way | None) -> dict[str, Any]:
+def _target(seat: Seat, target: TargetReport) -> dict[str, Any]:
+    way = seat.report.ways.get(target.target) if seat.report else None
+    reload = seat.reloads.get(target.folder)
     return {
         "target": target.target,
         **way_as_json(way),
         "state": str(target.state),
         "folder": target.folder,
+        "reload": reload_as_json(reload) if reload else None,
         "problems": [problem_as_json(problem) for problem in target.problems],
     }

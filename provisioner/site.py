@@ -17,8 +17,9 @@ from provisioner.core.prepare import Job
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reason import Identity, Wanted
 from provisioner.core.secret import Secret
-from provisioner.core.settings import AgentSettings, Platform, Settings
+from provisioner.core.settings import AgentSettings, Platform, Settings, TargetChoice
 from provisioner.core.target import Target
+from provisioner.core.told_phones import Told, nothing_shipped, told_phones
 from provisioner.edge.catalog import Catalog, CatalogReader
 from provisioner.edge.configuration import Configuration
 from provisioner.edge.credential import Credentials
@@ -52,6 +53,14 @@ class Site:
         if served.home is None:
             return None
         return Job(served.wanted, row, served.secrets, served.home, self.catalog, self.broken, self.root)
+
+    def is_like(self, other: Site) -> bool:
+        """Is there nothing that one says and the other does not?"""
+        return (self.settings, self.catalog, self.served) == (other.settings, other.catalog, other.served)
+
+    def told_phones(self, served: Served) -> Mapping[str, Told]:
+        """The phones of an agent that are told when their files change, by the folder of those."""
+        return told_phones(served.wanted, served.home, self.root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +172,7 @@ class SiteReader:
         password = self._password(agent, problems)
         home = self._home(agent, problems)
         chosen = {choice.target: common.targets.get(choice.target) for choice in agent.targets}
+        problems += (problem for one in agent.targets for problem in _untold(agent, one, chosen))
         url = common.platform.url
         identity = Identity(url, agent.login, self._mark(password, url, agent.login))
         secrets = Secrets(password, common.turn, common.realms.get(identity.at_platform))
@@ -213,6 +223,11 @@ class SiteReader:
     def _secrets_mark(self, secrets: Secrets) -> str:
         turn = "\n".join(password.reveal() for password in secrets.turn)
         return self._mark(Secret(turn), secrets.seen_realm or "") if turn or secrets.seen_realm else ""
+
+
+def _untold(agent: AgentSettings, choice: TargetChoice, targets: Mapping[str, Target | None]) -> tuple[Problem, ...]:
+    target = targets[choice.target]
+    return nothing_shipped(agent.login, choice, target) if target else ()
 
 
 def _remarked(catalog: Catalog) -> Iterator[Problem]:

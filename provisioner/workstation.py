@@ -23,6 +23,8 @@ from provisioner.hands import OwnHands
 from provisioner.logins import Chances, Logins
 from provisioner.overview import Overview
 from provisioner.phones import Phones
+from provisioner.reload_memory import Means
+from provisioner.reloads import Reloads
 from provisioner.seat import Seat, is_served
 from provisioner.site import Served, Site, SiteReader
 from provisioner.standing import Standing
@@ -54,7 +56,18 @@ class Workstation:
         self.couriers = Couriers(own, self._work, self, spawn)
         self._logins = Logins(chances, self._keep, self._logged_in, self.couriers.present)
         self._discovery = Discovery(bench.reader, self._keep, chances.now)
-        self._phones = Phones(self.couriers.hands, self._work, spawn)
+        self._reloads = Reloads(
+            Means(
+                told=lambda seat: self.site.told_phones(seat.served),
+                hands=self.couriers.hands,
+                keep=self._keep,
+                again=lambda seat: self._phones.bring_at_any_rate(seat, self._job),
+                spawn=spawn,
+                chances=chances,
+                key=bench.store.key(),
+            )
+        )
+        self._phones = Phones(self.couriers.hands, self._work, spawn, self._reloads)
         self._seats: dict[str, Seat] = {}
         self._site: Site | None = None
         self._standing = Standing(chances.now)
@@ -82,7 +95,7 @@ class Workstation:
                 await self._check_removal(site, force=force)
             except ProvisionerError as error:
                 return self._standing.refuse(error.problems)
-            self._standing.accept(new=not self._is_in_force(site))
+            self._standing.accept(new=self._site is None or not site.is_like(self._site))
             await self._switch(site)
             return ()
 
@@ -94,6 +107,7 @@ class Workstation:
         seat.forget_failures()
         seat.renew = True
         await self._keep(partial(Store.drop_attempt, agent=agent))
+        await self._reloads.memory.ask_again(seat)
         seat.tried.clear()
         self._log_in(seat)
         await seat.first_try()
@@ -128,6 +142,7 @@ class Workstation:
         waiting = [seat for seat in self._seats.values() if seat.task and not seat.task.done()]
         for seat in waiting:
             await seat.first_try()
+        await self._reloads.first_tries()
 
     async def stop(self, *, log_off: bool | None = None) -> None:
         """Finish what is under way; log everybody off where the policy (or ``log_off``) says so."""
@@ -139,6 +154,7 @@ class Workstation:
         tasks = [seat.task for seat in seats if seat.task]
         if tasks:
             await asyncio.wait(tasks)
+        await self._reloads.stop()
         if self._site and (self._site.settings.login.log_off_on_stop if log_off is None else log_off):
             await asyncio.gather(*(self._logins.log_off(seat) for seat in seats))
         await self._logins.close()
@@ -195,9 +211,9 @@ class Workstation:
 
     async def _change_all(self, logins: Sequence[str], site: Site) -> None:
         seats = [self._seats.setdefault(login, Seat(site.served[login])) for login in logins]
-        moved = [seat for seat in seats if _is_elsewhere(seat, site.served[seat.login])]
+        moved = [seat for seat in seats if seat.is_elsewhere(site.served[seat.login])]
         await asyncio.gather(*(self._logins.log_off(seat) for seat in moved))
-        for seat in [seat for seat in seats if _has_moved(seat, site.served[seat.login])]:
+        for seat in [seat for seat in seats if seat.moves(site.served[seat.login])]:
             await self._phones.remove(seat)
         for seat in [seat for seat in seats if self._change(seat, site.served[seat.login])]:
             await self._render(seat)
@@ -210,6 +226,7 @@ class Workstation:
             seat = self._seats[login] = Seat(served, sessions.get(login), attempts.get(login))
             self._logins.resume(seat)
             self._logins.delay(seat)
+        await self._reloads.take_up(self._seats)
         self.couriers.expect({seat.uid for seat in self._seats.values() if seat.uid is not None and seat.holds})
         ours = {seat.login for seat in self._seats.values() if seat.uid is None}
         for login in await self._work(self._bench.cycle.agents) - ours:
@@ -269,14 +286,6 @@ class Workstation:
             fix = "if that is meant: `provisioner reload --force`, or `removal: {brake: false}`"
             raise ProvisionerError(Problem(Place("configuration"), what, fix))
 
-    def _is_in_force(self, site: Site) -> bool:
-        last = self._site
-        return last is not None and (last.settings, last.catalog, last.served) == (
-            site.settings,
-            site.catalog,
-            site.served,
-        )
-
     async def _keep(self, change: Callable[[Store], None]) -> None:
         await self._work(lambda: change(self._bench.store))
 
@@ -284,13 +293,3 @@ class Workstation:
         result = await asyncio.get_running_loop().run_in_executor(self._bench.worker, call)
         self.news.set()
         return result
-
-
-def _is_elsewhere(seat: Seat, served: Served) -> bool:
-    """Does the session at hand belong to another address than is wanted now?"""
-    return seat.session is not None and seat.session.url != served.wanted.identity.url
-
-
-def _has_moved(seat: Seat, served: Served) -> bool:
-    """Do the files belong to another user's home now?"""
-    return seat.served.home is not None and served.home is not None and seat.uid != served.home.uid

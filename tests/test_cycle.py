@@ -22,7 +22,7 @@ from provisioner.edge.catalog import CatalogReader
 from provisioner.edge.disk import staged_name
 from provisioner.edge.people import own
 from provisioner.edge.store import Store, open_store
-from provisioner.refresh import AgentReport, refresh
+from provisioner.refresh import AgentReport, order_of, report_of
 from tests.examples import wanted
 from tests.faults import as_plain_user, calls_of, killed_at_each_call, on_small_disk
 
@@ -46,6 +46,12 @@ FILES = {
     "other": ("account.ini",),
     "seeded": ("rc", "account.ini"),
 }
+
+
+def refresh(cycle: Cycle, job: Job) -> AgentReport:
+    """Work out one agent's files and deliver them."""
+    order = order_of(job)
+    return report_of(order.prepared, cycle.bring(order.prepared.agent, order.parcels))
 
 
 def add_target(folder: Path, name: str, files: Mapping[str, str], *, once: str = "", more: str = "") -> None:

@@ -69,6 +69,18 @@ class _Lines:
             "bad" if grave else "good", f"{target['target']}: {state}{_way(target)}  {target['folder']}"
         )
         yield from (f"  {line}" for line in self._problems(target["problems"]))
+        if reload := target.get("reload"):
+            yield self._dim(f"    reload {', '.join(self._reload(reload))}")
+
+    def _reload(self, reload: Mapping[str, Any]) -> Iterator[str]:
+        yield reload["state"] + (f" since {self._when(reload['since'])}" if reload["since"] else "")
+        if reload["busy_since"]:
+            yield f"in a call since {self._when(reload['busy_since'])}"
+        if reload["count"]:
+            code = "" if reload["code"] is None else f", the last one with exit code {reload['code']}"
+            yield f"failures: {reload['count']}{code}"
+        if reload["next_at"]:
+            yield f"next in {max(0, round(reload['next_at'] - self._now))} s"
 
     def _problems(self, problems: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         for problem in problems:

@@ -63,6 +63,29 @@ def touched_from_json(value: Mapping[str, Any], asked: Collection[str]) -> froze
     return touched
 
 
+def folders_as_json(folders: Iterable[str]) -> JSON:
+    """The folders that would get new content."""
+    return {"folders": sorted(folders)}
+
+
+def folders_from_json(value: Mapping[str, Any], parcels: Iterable[Parcel]) -> frozenset[str]:
+    """The folders of those ``parcels`` that would bring new content. Raises FrameError."""
+    folders = reading(lambda: frozenset(texts(value["folders"])))
+    if not folders <= {parcel.place.absolute for parcel in parcels if parcel.place}:
+        raise FrameError("an answer speaks of other folders")
+    return folders
+
+
+def back_as_json(back: bool) -> JSON:
+    """Whether files came back."""
+    return {"back": back}
+
+
+def back_from_json(value: Mapping[str, Any]) -> bool:
+    """Raises FrameError."""
+    return reading(lambda: exactly(bool, value["back"]))
+
+
 def problems_as_json(problems: Iterable[Problem]) -> list[JSON]:
     """The problems, or so many of them as somebody will read: mistakes before remarks."""
     found = tuple(problems)

@@ -36,6 +36,24 @@ class Bring:
 
 
 @dataclass(frozen=True, slots=True)
+class Peek:
+    """Which of the parcels would bring new content? Answered with their folders; nothing is written."""
+
+    agent: str
+    parcels: tuple[Parcel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """Bring ``back`` what the files of a parcel that ``keeps`` held before, or forget it. Answered with whether
+    anything came back."""
+
+    agent: str
+    place: Layout
+    back: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Remove:
     """Remove all files of the agent; answered with a ``Brought`` without targets."""
 
@@ -73,7 +91,7 @@ class Ran:
     cause: str = ""
 
 
-Errand = Bring | Remove | Keep | Look | Run
+Errand = Bring | Peek | Previous | Remove | Keep | Look | Run
 
 
 def hello_as_json(hello: Hello) -> JSON:
@@ -92,6 +110,10 @@ def errand_as_json(errand: Errand) -> JSON:
     match errand:
         case Bring(agent, parcels):
             return {"do": "bring", "agent": agent, "parcels": [_parcel_as_json(parcel) for parcel in parcels]}
+        case Peek(agent, parcels):
+            return {"do": "peek", "agent": agent, "parcels": [_parcel_as_json(parcel) for parcel in parcels]}
+        case Previous(agent, place, back):
+            return {"do": "previous", "agent": agent, "place": _layout_as_json(place), "back": back}
         case Remove(agent):
             return {"do": "remove", "agent": agent}
         case Keep(agents):
@@ -111,6 +133,10 @@ def _errand(value: Mapping[str, Any]) -> Errand:
     match value["do"]:
         case "bring":
             return Bring(exactly(str, value["agent"]), tuple(map(_parcel, listed(value["parcels"]))))
+        case "peek":
+            return Peek(exactly(str, value["agent"]), tuple(map(_parcel, listed(value["parcels"]))))
+        case "previous":
+            return Previous(exactly(str, value["agent"]), _layout(value["place"]), exactly(bool, value["back"]))
         case "remove":
             return Remove(exactly(str, value["agent"]))
         case "keep":
@@ -123,15 +149,19 @@ def _errand(value: Mapping[str, Any]) -> Errand:
 
 
 def _parcel_as_json(parcel: Parcel) -> JSON:
-    place = parcel.place
-    folders = [str(folder) for folder in place.folders] if place else []
-    where = {"base": place.base, "folder": str(place.folder), "folders": folders} if place else None
-    return {"target": parcel.target, "place": where, "files": [_file_as_json(file) for file in parcel.files]}
+    place = _layout_as_json(parcel.place) if parcel.place else None
+    files = [_file_as_json(file) for file in parcel.files]
+    return {"target": parcel.target, "place": place, "files": files, "keeps": parcel.keeps}
+
+
+def _layout_as_json(place: Layout) -> JSON:
+    return {"base": place.base, "folder": str(place.folder), "folders": list(map(str, place.folders))}
 
 
 def _parcel(value: JSON) -> Parcel:
     place = None if value["place"] is None else _layout(value["place"])
-    return Parcel(exactly(str, value["target"]), place, tuple(map(_file, listed(value["files"]))))
+    files = tuple(map(_file, listed(value["files"])))
+    return Parcel(exactly(str, value["target"]), place, files, exactly(bool, value["keeps"]))
 
 
 def _layout(value: JSON) -> Layout:

@@ -38,11 +38,13 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """One target of an agent. ``files`` are below ``place.base``; without any the last good ones stay."""
+    """One target of an agent. ``files`` are below ``place.base``; without any the last good ones stay. With ``keeps``
+    what they hold now is kept, so that it can come back."""
 
     target: str
     place: Layout | None = None
     files: tuple[DesiredFile, ...] = ()
+    keeps: bool = False
 
 
 class State(StrEnum):
@@ -53,6 +55,8 @@ class State(StrEnum):
     KEPT = "last good files kept"
     NEVER = "not written"
     WAITING = "waits for the session"
+    PENDING = "pending"
+    ROLLED_BACK = "rolled back"
 
 
 @dataclass(frozen=True, slots=True)

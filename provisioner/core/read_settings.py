@@ -19,6 +19,7 @@ from provisioner.core.settings import (
     LoginPolicy,
     Overrides,
     Platform,
+    ReloadPolicy,
     Settings,
     TargetChoice,
     TurnServer,
@@ -162,9 +163,31 @@ def _relay(value: object) -> RelayPolicy:
 
 
 def _choice(item: Mapping[str, Any]) -> TargetChoice:
-    command = item.get("reload")
     options = {key: str(value) for key, value in (item.get("options") or {}).items()}
-    return TargetChoice(item["target"], item.get("path"), tuple(command) if command else None, options)
+    reload = _reload(item["reload"]) if "reload" in item else None
+    return TargetChoice(item["target"], item.get("path"), reload, options)
+
+
+def _reload(value: object) -> ReloadPolicy:
+    """The word ``shipped``, a command, or a mapping with more."""
+    if isinstance(value, list):
+        return ReloadPolicy(tuple(value))
+    if not isinstance(value, dict):
+        return ReloadPolicy()
+    typed: dict[str, Any] = {}
+    for key, given in value.items():
+        match key:
+            case "command" | "running_command" | "busy_command":
+                typed[key] = tuple(given)
+            case "final_codes":
+                typed[key] = frozenset(given)
+            case "on_failure":
+                typed["rolls_back"] = given == "roll-back"
+            case "roll_back_after":
+                typed[key] = given
+            case _:
+                typed[key] = seconds(given)
+    return ReloadPolicy(**typed)
 
 
 def _overrides(values: Mapping[str, Any]) -> Overrides:

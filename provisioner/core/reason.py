@@ -76,10 +76,11 @@ def same_login(held: Identity | HeldSession, wanted: Identity) -> bool:
 
 
 def _rendered(wanted: Wanted) -> object:
-    """The part that files are made from: not how the platform is reached, nor where the password is kept."""
+    """What files are made from: not how the platform is reached, where the password is kept, how the phone is told."""
     turn = tuple(replace(server, password=_ANY) for server in wanted.platform.turn)
     platform = replace(wanted.platform, url="", ca_file=None, connect_timeout=0.0, timeout=0.0, turn=turn)
-    agent = replace(wanted.agent, password=None, workstations=None)
+    choices = tuple(replace(choice, reload=None) for choice in wanted.agent.targets)
+    agent = replace(wanted.agent, password=None, workstations=None, targets=choices)
     return platform, agent, dict(wanted.targets), wanted.identity.password_mark, wanted.secrets_mark
 
 

@@ -11,6 +11,7 @@ from provisioner.core.document import Document, Path
 from provisioner.core.excerpt import quoted
 from provisioner.core.problem import Place, Problem
 from provisioner.core.schema import keys
+from provisioner.core.schema_reload import MORE
 from provisioner.core.spelling import did_you_mean
 from provisioner.core.times import LENGTH, seconds
 
@@ -28,6 +29,8 @@ _LEAST = {
 }
 
 _MAY_BE_NEVER = {("login", "refresh_every"), ("login", "again_after")}
+_RELOAD = MORE["properties"]
+_RELOAD_LEAST = {name: part["x-least"] for name, part in _RELOAD.items() if "x-least" in part}
 
 
 def broken_rules(document: Document, *, main: bool) -> Iterator[Problem]:
@@ -50,6 +53,7 @@ def broken_rules(document: Document, *, main: bool) -> Iterator[Problem]:
     for path, mapping in _agents(value):
         yield from _password(document, path, mapping)
         yield from _targets(document, path, mapping)
+        yield from _reloads(document, path, mapping)
         yield from _websocket(document, (*path, "account"), _mapping(mapping.get("account")))
 
 
@@ -120,7 +124,10 @@ def _times(document: Document, value: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _seconds(value: Mapping[str, Any], path: tuple[str, ...]) -> float | None:
     """The length of time at ``path``; None where there is none, or one that the schema refuses."""
-    given = _mapping(value.get(path[0])).get(path[1])
+    return _time(_mapping(value.get(path[0])).get(path[1]))
+
+
+def _time(given: object) -> float | None:
     return seconds(given) if isinstance(given, str) and LENGTH.fullmatch(given) else None
 
 
@@ -161,6 +168,21 @@ def _targets(document: Document, path: Path, mapping: Mapping[str, Any]) -> Iter
             what = f"the target {quoted(name)} is named twice"
             yield Problem(document.place((*path, "targets", index)), what, "keep one, or give each a `path`")
         seen.add((name, folder))
+
+
+def _reloads(document: Document, path: Path, mapping: Mapping[str, Any]) -> Iterator[Problem]:
+    for index, item in enumerate(_list(mapping.get("targets"))):
+        given = _mapping(_mapping(item).get("reload"))
+        place = (*path, "targets", index, "reload")
+        for name, least in _RELOAD_LEAST.items():
+            length = _time(given.get(name))
+            if length is not None and length < seconds(least):
+                yield Problem(document.place((*place, name)), f"`{name}` is too short", f"write {least} or more")
+        first, longest = (_time(given.get(name, _RELOAD[name]["default"])) for name in ("first_retry", "longest_retry"))
+        if first is not None and longest is not None and first > longest:
+            at = next(name for name in ("longest_retry", "first_retry") if name in given)
+            what = "`first_retry` is longer than `longest_retry`"
+            yield Problem(document.place((*place, at)), what, "raise `longest_retry`")
 
 
 def _websocket(document: Document, path: Path, account: Mapping[str, Any]) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from provisioner.core.codec import NAMES
+from provisioner.core.schema_reload import RELOAD
 from provisioner.core.schema_words import (
     ABSOLUTE,
     FOLDER,
@@ -120,12 +121,7 @@ TARGET = mapping(
             pattern=FOLDER,
             sample="/srv/phones/{login}",
         ),
-        "reload": list_of(
-            "Command that tells the phone, as a list of arguments; no shell is involved.",
-            text("A word."),
-            minItems=1,
-            sample=["/usr/bin/systemctl", "--user", "try-restart", "phone"],
-        ),
+        "reload": RELOAD,
         "options": {
             "type": "object",
             "description": "Options of this target, as its README lists them.",

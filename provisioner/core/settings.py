@@ -100,12 +100,34 @@ class Overrides:
 
 
 @dataclass(frozen=True, slots=True)
+class ReloadPolicy:
+    """How a phone is told that its files changed. Without ``command`` it is the target's own; times are seconds.
+
+    ``running_command`` and ``busy_command`` ask: exit code 0 says that the phone runs, or that it is in a call. With
+    ``rolls_back`` the files from before come back after ``roll_back_after`` failures in a row, or a code of
+    ``final_codes``.
+    """
+
+    command: tuple[str, ...] = ()
+    timeout: float = 30.0
+    final_codes: frozenset[int] = frozenset()
+    first_retry: float = 5.0
+    longest_retry: float = 600.0
+    running_command: tuple[str, ...] = ()
+    busy_command: tuple[str, ...] = ()
+    busy_every: float = 5.0
+    busy_limit: float = 600.0
+    rolls_back: bool = False
+    roll_back_after: int = 3
+
+
+@dataclass(frozen=True, slots=True)
 class TargetChoice:
     """One softphone of one agent. ``path`` None is the target's own folder below the home."""
 
     target: str
     path: str | None = None
-    reload: tuple[str, ...] | None = None
+    reload: ReloadPolicy | None = None
     options: Mapping[str, str] = field(default_factory=dict)
 
 

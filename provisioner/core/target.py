@@ -6,6 +6,7 @@ is no second list that could disagree.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +49,10 @@ _LIMIT = {
     "properties": {"refuse": _TEXT, "longest": {"type": "integer", "minimum": 1}},
 }  # fmt: skip
 
+
+# What is replaced in the words of a command that tells a phone.
+PLACEHOLDER = re.compile(r"\{(folder|home|user|login)\}")
+_COMMAND = {"type": "array", "minItems": 1, "items": _TEXT}
 
 MANIFEST: Schema = {
     "$schema": "http://json-schema.org/draft-07/schema#",
@@ -99,6 +104,16 @@ MANIFEST: Schema = {
                 },
             },
         },
+        "reload": {
+            "type": "object",
+            "description": "How the phone is told that its files changed, where the YAML says `reload: shipped`.",
+            "additionalProperties": False, "required": ["command"],
+            "properties": {
+                "command": _COMMAND | {"description": "`{folder}`, `{home}`, `{user}` and `{login}` are replaced."},
+                "running_command": _COMMAND | {"description": "Exit code 1: the phone does not run."},
+                "busy_command": _COMMAND | {"description": "Exit code 0: the phone is in a call."},
+            },
+        },
         "tried_with": {"type": "array", "items": _TEXT, "description": "Versions that were seen to work."},
     },
 }  # fmt: skip
@@ -142,6 +157,15 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
+class ShippedReload:
+    """How this phone is told that its files changed: argument lists, as ``ReloadPolicy`` has them."""
+
+    command: tuple[str, ...]
+    running_command: tuple[str, ...] = ()
+    busy_command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One kind of softphone and everything that it can do. ``relay`` are words of ``RELAY_ABILITIES``."""
 
@@ -160,6 +184,7 @@ class Target:
     tried_with: tuple[str, ...] = ()
     every_credential: bool = False
     relay: frozenset[str] = frozenset()
+    reload: ShippedReload | None = None
 
 
 def target_from(name: str, manifest: Document, sources: Mapping[str, str]) -> Target:
@@ -195,6 +220,7 @@ def target_from(name: str, manifest: Document, sources: Mapping[str, str]) -> Ta
         tried_with=tuple(value.get("tried_with", ())),
         every_credential=value.get("every_credential", False),
         relay=frozenset(value.get("relay", ())),
+        reload=_reload(value["reload"]) if "reload" in value else None,
     )
 
 
@@ -225,6 +251,10 @@ def _wrong_defaults(manifest: Document, value: Any) -> list[Problem]:
         for name, option in value.get("options", {}).items()
         if "values" in option and option["default"] not in option["values"]
     ]
+
+
+def _reload(value: Mapping[str, list[str]]) -> ShippedReload:
+    return ShippedReload(**{name: tuple(words) for name, words in value.items()})
 
 
 def _option(value: Mapping[str, Any]) -> Option:

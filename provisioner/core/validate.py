@@ -211,6 +211,8 @@ def _not_one_of(mistake: _Mistake) -> Problem:
     word = str(mistake.value)
     meant = NAMES.get(word.lower(), word)
     same = f"did you mean `{meant}`?" if meant in values else did_you_mean(word, values)
+    if not same and mistake.path[-1:] == ("reload",):
+        same = "write a list, such as [command, argument]; no shell takes it apart"
     return mistake.says(f"cannot be {quoted(word)}", same or f"one of: {', '.join(values)}")
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from provisioner.core.problem import Place, Problem, ProvisionerError
 
 NAME, LOCK = "state.sqlite", "lock"
-VERSION = 1
 PATIENCE = 1.0  # seconds: nobody but a person with an SQLite shell can make us wait
-_TABLES = """
+# Each layout is the one before it and these statements; the last one is ours.
+_LAYOUTS = (
+    """
 CREATE TABLE key (key BLOB NOT NULL);
 CREATE TABLE session (agent TEXT PRIMARY KEY, url TEXT NOT NULL, login TEXT NOT NULL, row TEXT NOT NULL,
                       token TEXT NOT NULL, password_mark TEXT NOT NULL, logged_in_at REAL NOT NULL);
@@ -22,8 +23,19 @@ CREATE TABLE attempt (agent TEXT PRIMARY KEY, password_mark TEXT NOT NULL, at RE
 CREATE TABLE realm (agent TEXT PRIMARY KEY, realm TEXT NOT NULL);
 CREATE TABLE file (base TEXT NOT NULL, path TEXT NOT NULL, agent TEXT NOT NULL, target TEXT NOT NULL,
                    PRIMARY KEY (base, path)) WITHOUT ROWID;
-"""
-_TABLE_NAMES = {"key", "session", "attempt", "realm", "file"}
+""",
+    """
+CREATE TABLE reload (agent TEXT NOT NULL, folder TEXT NOT NULL, target TEXT NOT NULL, since REAL,
+                     number INTEGER NOT NULL, count INTEGER NOT NULL, code INTEGER, cause TEXT NOT NULL, next_at REAL,
+                     held INTEGER NOT NULL, busy_since REAL, look_at REAL, content TEXT NOT NULL, refused TEXT NOT NULL,
+                     refusal TEXT NOT NULL, command TEXT NOT NULL, PRIMARY KEY (agent, folder)) WITHOUT ROWID;
+CREATE TABLE previous (base TEXT NOT NULL, path TEXT NOT NULL, agent TEXT NOT NULL, target TEXT NOT NULL,
+                       folder TEXT NOT NULL, content BLOB NOT NULL, mode INTEGER NOT NULL,
+                       PRIMARY KEY (base, path)) WITHOUT ROWID;
+""",
+)
+VERSION = len(_LAYOUTS)
+_TABLES = ({"key", "session", "attempt", "realm", "file"}, {"reload", "previous"})
 
 
 class DamagedError(Exception):
@@ -41,9 +53,12 @@ def connect(path: Path) -> sqlite3.Connection:
         # A write-ahead log lets `plan` read meanwhile; with FULL the ledger knows of a file before a power cut.
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
-        if _layout(db, path) < 1:
-            _make_tables(db)
-        _check(db)
+        layout = _layout(db, path)
+        if layout < VERSION:
+            if layout:
+                _check(db, layout)
+            _make_tables(db, layout)
+        _check(db, VERSION)
         stack.pop_all()
         return db
 
@@ -56,8 +71,7 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     with _judged(path), ExitStack() as stack:
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=PATIENCE)
         stack.callback(db.close)
-        _layout(db, path)
-        _check(db)
+        _check(db, _layout(db, path))
         stack.pop_all()
         return db
 
@@ -74,27 +88,29 @@ def _judged(path: Path) -> Iterator[None]:
 
 
 def _layout(db: sqlite3.Connection, path: Path) -> int:
-    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    version = max(0, int(db.execute("PRAGMA user_version").fetchone()[0]))
     if version > VERSION:
         what = f"this state was written by a newer version (layout {version}, this one knows {VERSION})"
         raise ProvisionerError(Problem(Place(str(path)), what, "install that version again, or move the file away"))
     return version
 
 
-def _make_tables(db: sqlite3.Connection) -> None:
+def _make_tables(db: sqlite3.Connection, layout: int) -> None:
+    """Go from ``layout`` (0: an empty file) to ours, all of it or nothing."""
     db.execute("BEGIN IMMEDIATE")
-    for statement in _TABLES.split(";"):
+    for statement in "".join(_LAYOUTS[layout:]).split(";"):
         db.execute(statement)
-    db.execute("INSERT INTO key VALUES (?)", (os.urandom(32),))
+    if not layout:
+        db.execute("INSERT INTO key VALUES (?)", (os.urandom(32),))
     db.execute(f"PRAGMA user_version = {VERSION}")
     db.execute("COMMIT")
 
 
-def _check(db: sqlite3.Connection) -> None:
+def _check(db: sqlite3.Connection, layout: int) -> None:
     tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok" or _TABLE_NAMES - tables:
+    if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok" or set().union(*_TABLES[:layout]) - tables:
         raise DamagedError
-    if db.execute("SELECT count(*) FROM key").fetchone()[0] != 1:
+    if not layout or db.execute("SELECT count(*) FROM key").fetchone()[0] != 1:
         raise DamagedError
 
 

@@ -1,7 +1,8 @@
 """The state: one SQLite file that only its owner can read, written by one process at a time.
 
-It holds sessions (with their secrets, as dangerous as the phones' own files), failed logins, proven realms, and the
-ledger of every file that was ever written.
+It holds sessions (with their secrets, as dangerous as the phones' own files), failed logins, proven realms, what phones
+are still to be told, the ledger of every file that was ever written, and what files held before their last change where
+that may be wanted back.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from provisioner.core.parcel import Layout
+from provisioner.core.pending import Reload
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.secret import Secret
 from provisioner.core.session import Attempt, HeldSession
@@ -44,6 +47,15 @@ class LedgerEntry:
     def absolute(self) -> str:
         """The whole path."""
         return f"{self.base.rstrip('/')}/{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class PreviousFile:
+    """What a file of ours held before it was replaced."""
+
+    entry: LedgerEntry
+    content: bytes = field(repr=False)
+    mode: int
 
 
 @contextmanager
@@ -145,6 +157,43 @@ class Store:
         """The realms that servers asked for, by agent."""
         return {_text(agent): _text(realm) for agent, realm in self._run("SELECT agent, realm FROM realm")}
 
+    def put_reload(self, reload: Reload) -> None:
+        """Remember what a phone is still to be told."""
+        values = tuple(_kept(value) if isinstance(value, str) else value for value in astuple(reload))
+        self._run(f"INSERT OR REPLACE INTO reload VALUES ({','.join('?' * len(values))})", values)  # noqa: S608
+
+    def reloads(self) -> tuple[Reload, ...]:
+        """All that phones are still to be told."""
+        rows = self._run(f"SELECT {', '.join(_RELOAD_COLUMNS)} FROM reload")  # noqa: S608 - constants
+        return tuple(map(_reload, rows))
+
+    def drop_reload(self, agent: str, folder: str) -> None:
+        """Forget what a phone was to be told."""
+        self._run("DELETE FROM reload WHERE agent = ? AND folder = ?", (_kept(agent), _kept(folder)))
+
+    def keep_previous(self, agent: str, place: Layout, files: Iterable[PreviousFile]) -> None:
+        """Remember what the files of an agent's target held, in the place of what was remembered of it."""
+        with self.transaction():
+            self.drop_previous(agent, place)
+            for file in files:
+                entry = file.entry
+                texts = (entry.base, str(entry.path), entry.agent, entry.target, str(place.folder))
+                values = (*map(_kept, texts), file.content, file.mode)
+                self._run("INSERT OR REPLACE INTO previous VALUES (?,?,?,?,?,?,?)", values)
+
+    def previous(self, agent: str, place: Layout) -> tuple[PreviousFile, ...]:
+        """What the files of an agent's target held before."""
+        columns = "agent, target, base, path, content, mode"
+        where = "agent = ? AND base = ? AND folder = ?"
+        values = tuple(map(_kept, (agent, place.base, str(place.folder))))
+        rows = self._run(f"SELECT {columns} FROM previous WHERE {where} ORDER BY path", values)  # noqa: S608 - constants
+        return tuple(PreviousFile(_entry(row[:4]), row[4], row[5]) for row in rows)
+
+    def drop_previous(self, agent: str, place: Layout) -> None:
+        """Forget what the files of an agent's target held before."""
+        values = tuple(map(_kept, (agent, place.base, str(place.folder))))
+        self._run("DELETE FROM previous WHERE agent = ? AND base = ? AND folder = ?", values)
+
     def record(self, entries: Iterable[LedgerEntry]) -> None:
         """Note files in the ledger, before they are made. A file has one entry: the last one that was noted."""
         with self.transaction():
@@ -155,14 +204,15 @@ class Store:
     def recorded(self) -> tuple[LedgerEntry, ...]:
         """The whole ledger."""
         rows = self._run("SELECT agent, target, base, path FROM file")
-        return tuple(LedgerEntry(_text(a), _text(t), _text(b), PurePosixPath(_text(p))) for a, t, b, p in rows)
+        return tuple(map(_entry, rows))
 
     def forget(self, entries: Iterable[LedgerEntry]) -> None:
-        """Strike files that are gone from the ledger."""
+        """Strike files that are gone from the ledger, with what they held before."""
         with self.transaction():
             for entry in entries:
                 texts = (_kept(entry.base), _kept(str(entry.path)))
                 self._run("DELETE FROM file WHERE base = ? AND path = ?", texts)
+                self._run("DELETE FROM previous WHERE base = ? AND path = ?", texts)
 
     def _run(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         try:
@@ -207,6 +257,20 @@ def _open_read_only(path: Path) -> Store:
     except DamagedError:
         what, fix = "the state is damaged", "the service sets it aside when it starts"
         raise ProvisionerError(Problem(Place(str(path)), what, fix)) from None
+
+
+_RELOAD_COLUMNS = tuple(field.name for field in fields(Reload))
+
+
+def _reload(row: Sequence[Any]) -> Reload:
+    values = dict(zip(_RELOAD_COLUMNS, row, strict=True))
+    texts = {name: _text(value) for name, value in values.items() if isinstance(value, bytes)}
+    return Reload(**{**values, **texts, "held": bool(values["held"])})
+
+
+def _entry(row: Sequence[Any]) -> LedgerEntry:
+    agent, target, base, path = map(_text, row)
+    return LedgerEntry(agent, target, base, PurePosixPath(path))
 
 
 def _kept(text: str) -> bytes:

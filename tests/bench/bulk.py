@@ -17,7 +17,7 @@ from provisioner.edge.configuration import Configuration
 from provisioner.edge.credential import Credentials
 from provisioner.edge.people import own
 from provisioner.edge.store import open_store
-from provisioner.refresh import refresh
+from provisioner.refresh import order_of, report_of
 from provisioner.site import Served, Site, SiteReader, Surroundings
 from tests.bench.table import Figure
 
@@ -43,7 +43,8 @@ def files(root: Path, agents: int, plain: float) -> list[Figure]:
 
 def _refreshed(cycle: Cycle, jobs: Sequence[Job]) -> float:
     began = time.perf_counter()
-    assert all(refresh(cycle, job).healthy for job in jobs)
+    orders = map(order_of, jobs)
+    assert all(report_of(one.prepared, cycle.bring(one.prepared.agent, one.parcels)).healthy for one in orders)
     return time.perf_counter() - began
 
 

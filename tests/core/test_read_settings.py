@@ -10,8 +10,17 @@ from provisioner.core.document import read_document
 from provisioner.core.read_settings import agents_of, merged, settings_from, shared_defaults
 from provisioner.core.relay_way import RelayMode, RelayPolicy
 from provisioner.core.schema import SETTINGS
+from provisioner.core.schema_reload import MORE
 from provisioner.core.secret import Secret
-from provisioner.core.settings import AgentSettings, LoginPolicy, Overrides, Settings, TargetChoice, WatchPolicy
+from provisioner.core.settings import (
+    AgentSettings,
+    LoginPolicy,
+    Overrides,
+    ReloadPolicy,
+    Settings,
+    TargetChoice,
+    WatchPolicy,
+)
 
 MAIN = "platform: {url: https://a.example/}\n"
 
@@ -82,9 +91,32 @@ def test_targets_are_names_or_mappings():
     whole = "{target: json, path: '~/{login}', reload: [a, 1], options: {b: 2}}"
     assert agent(f"  targets: [jssip, {whole}, {{target: json, path: /y}}]\n").targets == (
         TargetChoice("jssip"),
-        TargetChoice("json", "~/{login}", ("a", "1"), {"b": "2"}),
+        TargetChoice("json", "~/{login}", ReloadPolicy(("a", "1")), {"b": "2"}),
         TargetChoice("json", "/y"),
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "policy"),
+    [
+        ("shipped", ReloadPolicy()),
+        ("{timeout: 5s}", ReloadPolicy(timeout=5.0)),
+        ("[/usr/bin/true, 1]", ReloadPolicy(("/usr/bin/true", "1"))),
+        (
+            "{command: [a], final_codes: [2, 3], first_retry: 1s, longest_retry: 1m, running_command: [r], "
+            "busy_command: [b], busy_every: 500ms, busy_limit: 1h, on_failure: roll-back, roll_back_after: 1}",
+            ReloadPolicy(("a",), 30.0, frozenset({2, 3}), 1.0, 60.0, ("r",), ("b",), 0.5, 3600.0, True, 1),
+        ),
+    ],
+)
+def test_a_reload_is_a_word_a_command_or_a_mapping(text, policy):
+    assert agent(f"  targets: [{{target: json, reload: {text}}}]\n").targets[0].reload == policy
+
+
+def test_the_defaults_of_a_reload_are_those_that_the_schema_tells():
+    told = {name: part["default"] for name, part in MORE["properties"].items() if "default" in part}
+    words = ", ".join(f"{name}: {value}" for name, value in told.items())
+    assert agent(f"  targets: [{{target: json, reload: {{{words}}}}}]\n").targets[0].reload == ReloadPolicy()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from provisioner.core.reason import Identity, Reason, Wanted, identity_of, reaso
 from provisioner.core.relay_way import RelayMode, RelayPolicy
 from provisioner.core.secret import Secret
 from provisioner.core.session import HeldSession
-from provisioner.core.settings import Overrides, TargetChoice, TurnServer
+from provisioner.core.settings import Overrides, ReloadPolicy, TargetChoice, TurnServer
 from tests.examples import wanted
 
 OLD = wanted()
@@ -57,7 +57,11 @@ def with_account(**changes: Any) -> Wanted:
         ("another user", with_agent(user="marta"), Reason.RENDER),
         ("another target", with_agent(targets=(TargetChoice("baresip"),)), Reason.RENDER),
         ("another path", with_agent(targets=(TargetChoice("json", "phones"),)), Reason.RENDER),
-        ("another reload command", with_agent(targets=(TargetChoice("json", None, ("true",)),)), Reason.RENDER),
+        (
+            "another reload command",
+            with_agent(targets=(TargetChoice("json", reload=ReloadPolicy(("a",))),)),
+            Reason.NOTHING,
+        ),
         ("codecs", with_account(codecs=("opus",)), Reason.RENDER),
         ("DTMF", with_account(dtmf=DtmfMode.INFO), Reason.RENDER),
         ("transport", with_account(transport=Transport.TLS), Reason.RENDER),

@@ -35,7 +35,8 @@ OTHER = {
     "login.log_off_on_stop": True, "login.log_off_on_removal": False, "removal.brake": False,
     "agents[].account.expires": 700, "agents[].targets[].options": {"a": "b"}, "agents[].targets[].target": "desk",
     "login.longest_retry": "20m", "login.refresh_every": "1h", "login.at": "session", "login.again_after": "2h",
-    "agents[].relay.mode": "pass",
+    "agents[].relay.mode": "pass", "agents[].targets[].reload.on_failure": "roll-back",
+    "agents[].targets[].reload.roll_back_after": 4,
 }  # fmt: skip
 
 

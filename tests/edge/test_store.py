@@ -15,16 +15,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from provisioner.core.parcel import Layout
+from provisioner.core.pending import Reload
 from provisioner.core.problem import ProvisionerError
 from provisioner.core.secret import Secret
 from provisioner.core.session import Attempt, HeldSession
-from provisioner.edge.store import LedgerEntry, Store, lock_state, open_store, state_exists
+from provisioner.edge.store import LedgerEntry, PreviousFile, Store, lock_state, open_store, state_exists
 from tests.faults import ROOT, killed_at_each_call, on_small_disk
 
 ODD = st.text(st.characters(exclude_categories=()), max_size=40)  # lone surrogates too
 NUMBER = st.floats(0, 1e12)
 SESSION = st.builds(HeldSession, ODD, ODD, ODD, st.builds(Secret, ODD), st.builds(Secret, ODD), ODD, NUMBER)
 ATTEMPT = st.builds(Attempt, ODD, ODD, NUMBER, ODD, ODD, st.integers(0, 1 << 40), NUMBER)
+MAYBE = st.none() | NUMBER
+RELOADS = st.builds(
+    Reload, ODD, ODD, ODD, MAYBE, st.integers(0, 99), st.integers(0, 99), st.none() | st.integers(-64, 255), ODD, MAYBE,
+    st.booleans(), MAYBE, MAYBE, ODD, ODD, ODD, ODD,
+)  # fmt: skip
 ON_DISK = settings(deadline=None, max_examples=40)  # each example syncs files
 ENTRY = LedgerEntry("marta", "linphone", "/home/marta", PurePosixPath(".config/linphone/linphonerc"))
 
@@ -210,6 +217,44 @@ def test_the_ledger_holds_the_last_owner_of_each_file(tmp_path_factory, entries)
         }
 
 
+@ON_DISK
+@given(st.lists(RELOADS, max_size=4))
+def test_what_phones_are_to_be_told_survives_a_restart(tmp_path_factory, reloads):
+    state = tmp_path_factory.mktemp("state")
+    last = {(reload.agent, reload.folder): reload for reload in reloads}
+    with opened(state) as store:
+        for reload in reloads:
+            store.put_reload(reload)
+    with opened(state) as store:
+        assert {(one.agent, one.folder): one for one in store.reloads()} == last
+        for agent, folder in list(last)[:1]:
+            store.drop_reload(agent, folder)
+        assert len(store.reloads()) == max(0, len(last) - 1)
+
+
+def previous(agent: str, name: str, content: bytes) -> PreviousFile:
+    return PreviousFile(LedgerEntry(agent, "json", "/home", PurePosixPath("x") / name), content, 0o600)
+
+
+def test_what_files_held_before_is_kept_for_each_target_alone(state: Path):
+    one, other = Layout("/home", PurePosixPath("x"), ()), Layout("/home", PurePosixPath("y"), ())
+    with opened(state) as store:
+        store.keep_previous("a", one, [previous("a", "1", b"old"), previous("a", "2", b"\xff\0")])
+        store.keep_previous("b", other, [previous("b", "3", b"b")])
+        assert store.previous("a", one) == (previous("a", "1", b"old"), previous("a", "2", b"\xff\0"))
+        store.keep_previous("a", one, [previous("a", "1", b"new")])
+        assert store.previous("a", one) == (previous("a", "1", b"new"),)
+        store.drop_previous("a", one)
+        assert store.previous("a", one) == ()
+        assert store.previous("b", other) == (previous("b", "3", b"b"),)
+        store.forget([previous("b", "3", b"b").entry])
+        assert store.previous("b", other) == ()
+
+
+def test_what_files_held_is_not_shown():
+    assert "old" not in repr(previous("a", "1", b"old"))
+
+
 def test_a_transaction_happens_as_a_whole_or_not_at_all(state: Path):
     with opened(state) as store:
         with pytest.raises(ZeroDivisionError), store.transaction():
@@ -301,15 +346,79 @@ def test_a_damaged_state_is_set_aside_with_a_remark(state: Path, spoil: Callable
         assert store.remarks == ()
 
 
+# What a release with the first layout left: a state that somebody upgrades keeps its sessions.
+FIRST = """
+CREATE TABLE key (key BLOB NOT NULL);
+CREATE TABLE session (agent TEXT PRIMARY KEY, url TEXT NOT NULL, login TEXT NOT NULL, row TEXT NOT NULL,
+                      token TEXT NOT NULL, password_mark TEXT NOT NULL, logged_in_at REAL NOT NULL);
+CREATE TABLE attempt (agent TEXT PRIMARY KEY, password_mark TEXT NOT NULL, at REAL NOT NULL, kind TEXT NOT NULL,
+                      cause TEXT NOT NULL, count INTEGER NOT NULL, retry_after REAL NOT NULL);
+CREATE TABLE realm (agent TEXT PRIMARY KEY, realm TEXT NOT NULL);
+CREATE TABLE file (base TEXT NOT NULL, path TEXT NOT NULL, agent TEXT NOT NULL, target TEXT NOT NULL,
+                   PRIMARY KEY (base, path)) WITHOUT ROWID;
+INSERT INTO key VALUES (x'0000000000000000000000000000000000000000000000000000000000000001');
+INSERT INTO session VALUES (x'61', x'75', x'61', x'7b7d', x'74', x'6d', 1.0);
+INSERT INTO file VALUES (x'2f686f6d652f61', x'78', x'61', x'6a736f6e');
+PRAGMA user_version = 1;
+"""
+HELD = HeldSession("a", "u", "a", Secret("{}"), Secret("t"), "m", 1.0)
+RELOAD = Reload("a", "/home/a/x", "json", 1.0, next_at=2.0)
+
+
+def first_layout(state: Path) -> None:
+    state.mkdir(mode=0o700)
+    db = sqlite3.connect(state / "state.sqlite")
+    db.executescript(FIRST)
+    db.close()
+
+
+def test_an_older_state_keeps_everything_when_it_is_opened(state: Path):
+    first_layout(state)
+    for _ in range(2):
+        with opened(state) as store:
+            assert store.remarks == ()
+            assert store.sessions() == {"a": HELD} and store.key()[-1] == 1
+            assert store.recorded() == (LedgerEntry("a", "json", "/home/a", PurePosixPath("x")),)
+            store.put_reload(RELOAD)
+            assert store.reloads() == (RELOAD,)
+
+
+def test_an_older_state_can_be_looked_at_without_changing_it(state: Path):
+    first_layout(state)
+    with opened(state, read_only=True) as store:
+        assert store.sessions() == {"a": HELD}
+    with sqlite3.connect(state / "state.sqlite") as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+    db.close()
+
+
+def test_an_upgrade_that_is_cut_short_loses_nothing(state: Path):
+    def upgrade() -> None:
+        with opened(state):
+            pass
+
+    kills = 0
+    first_layout(state)
+    for _ in killed_at_each_call(upgrade):
+        kills += 1
+        with opened(state) as store:
+            assert store.remarks == () and store.sessions() == {"a": HELD}
+        for path in state.iterdir():
+            path.unlink()
+        state.rmdir()
+        first_layout(state)
+    assert kills > 5
+
+
 @pytest.mark.parametrize("read_only", [False, True])
 def test_a_newer_layout_is_refused_and_left_alone(state: Path, read_only: bool):
     with opened(state):
         pass
     with sqlite3.connect(state / "state.sqlite") as db:
-        db.execute("PRAGMA user_version = 2")
+        db.execute("PRAGMA user_version = 3")
     db.close()
     before = (state / "state.sqlite").read_bytes()
-    with pytest.raises(ProvisionerError, match=r"newer version \(layout 2, this one knows 1\)"):
+    with pytest.raises(ProvisionerError, match=r"newer version \(layout 3, this one knows 2\)"):
         open_store(state, read_only=read_only)
     assert (state / "state.sqlite").read_bytes() == before
 
