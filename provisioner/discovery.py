@@ -21,7 +21,7 @@ from provisioner.edge.platform import tls_context
 from provisioner.edge.store import Store
 from provisioner.enquiry import Enquirer, enquire, passwords_of
 from provisioner.seat import Seat
-from provisioner.site import SiteReader
+from provisioner.site import Served, SiteReader
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,12 @@ class Discovery:
         except ProvisionerError as error:
             log.error("agent %s: the realm is not kept across a restart: %s", seat.login, error)
         seat.served = self._reader.with_realm(seat.served, realm)
+
+    def not_forgotten(self, old: Served, new: Served) -> Served:
+        """``new`` with the realm that was seen for ``old``: a reading that began before may know nothing of it yet."""
+        realm, wanted = old.secrets.seen_realm, new.wanted
+        same = wanted.identity.at_platform == old.wanted.identity.at_platform and wanted.platform.discover_realm
+        return self._reader.with_realm(new, realm) if realm and same and not new.secrets.seen_realm else new
 
     async def _seen(self, account: Account, job: Job) -> str | None:
         platform, trials = job.wanted.platform, tuple[Trial, ...]()

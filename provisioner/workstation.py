@@ -235,11 +235,11 @@ class Workstation:
 
     def _change(self, seat: Seat, served: Served) -> bool:
         """Take over new settings; says whether files are to be made from the session at hand."""
-        old, seat.served = seat.served, served
-        if old.wanted.identity != served.wanted.identity:
+        old, seat.served = seat.served, self._discovery.not_forgotten(seat.served, served)
+        if old.wanted.identity != seat.served.wanted.identity:
             self._logins.resume(seat)
         held = identity_of(seat.session) if seat.session else None
-        why = reason(held, seat.rendered.wanted if seat.rendered else None, served.wanted)
+        why = reason(held, seat.rendered.wanted if seat.rendered else None, seat.served.wanted)
         # Its own task knows whether there is anything to do: a login now, later, or none.
         self._log_in(seat)
         return why is Reason.RENDER or (why is Reason.NOTHING and not is_served(seat))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,8 @@ import trustme
 
 from provisioner.core.realm import ha1
 from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform
+from provisioner.discovery import Discovery
+from provisioner.opening import reader_of
 from tests.machine import Machine
 from tests.registrar import Manner, Registrar, server_side
 
@@ -180,3 +183,16 @@ async def test_the_journal_holds_no_secret(bureau: Bureau):
     assert "asks for the realm `acme`" in told
     for secret in (SIP_PASSWORD, "pw-ana", ha1("1001", "acme", SIP_PASSWORD), response):
         assert secret not in told
+
+
+@pytest.mark.parametrize(("more", "kept"), [("discover_realm: true", "acme"), ("discover_realm: false", None)])
+async def test_a_reading_that_began_before_forgets_no_realm(
+    machine: Machine, platform: SimulatedPlatform, tmp_path: Path, more: str, kept: str | None
+):
+    async with at(machine, platform, tmp_path, Registrar(), more):
+        reader = reader_of(machine.places, "ws", key=b"k")
+        before = reader.read().served["ana"]
+        discovery = Discovery(reader, lambda change: asyncio.sleep(0), lambda: 0.0)
+        seen = reader.with_realm(before, "acme")
+        assert discovery.not_forgotten(seen, before).secrets.seen_realm == kept
+        assert discovery.not_forgotten(before, before) is before
