@@ -7,7 +7,7 @@ import pytest
 from provisioner.core.account import DtmfMode, Transport
 from provisioner.core.document import read_document
 from provisioner.core.problem import ProvisionerError
-from provisioner.core.target import MANIFEST, VALUES, Limit, Option, Target, target_from
+from provisioner.core.target import MANIFEST, VALUES, Limit, Option, ShippedReload, Target, target_from
 from tests.targets.stage import account, fitted, row
 
 GOOD = """\
@@ -41,7 +41,7 @@ def test_a_manifest_becomes_a_target():
     assert list(one.media_encryption.values()) == ["off"]
     assert (one.files[0].mode, one.files[0].once, one.files[0].format) == (0o600, False, "ini")
     assert (one.folders, one.limits, one.options, one.tried_with, one.every_credential) == ((), {}, {}, (), False)
-    assert one.relay == frozenset()
+    assert (one.relay, one.reload) == (frozenset(), None)
 
 
 def test_all_that_a_manifest_may_say_is_kept():
@@ -49,6 +49,7 @@ def test_all_that_a_manifest_may_say_is_kept():
 folders: [.own/data]
 every_credential: true
 relay: [route, ice]
+reload: {command: [tell, "{folder}"], running_command: [runs], busy_command: [calls]}
 tried_with: ["Own 1.2"]
 limits: {name: {refuse: "@", longest: 9}}
 options: {beep: {default: "no", values: ["no", "yes"], description: Beep.}}
@@ -57,6 +58,7 @@ options: {beep: {default: "no", values: ["no", "yes"], description: Beep.}}
     one = made(GOOD.replace("files:\n", f"files:\n  - {spec}\n") + more)
     assert (one.folders, one.every_credential, one.tried_with) == ((".own/data",), True, ("Own 1.2",))
     assert one.relay == {"route", "ice"}
+    assert one.reload == ShippedReload(("tell", "{folder}"), ("runs",), ("calls",))
     assert one.limits == {"name": Limit("@", 9)}
     assert one.options == {"beep": Option("no", "Beep.", ("no", "yes"))}
     first = one.files[0]
@@ -92,6 +94,8 @@ options: {beep: {default: "no", values: ["no", "yes"], description: Beep.}}
          "`a.conf` is written twice"),
         ("title: Own phone", "title: Own phone\ntitle: Other", 2, "twice"),
         ("files:\n", "relay: [root]\nfiles:\n", 8, "did you mean `route`?"),
+        ("files:\n", "reload: [tell]\nfiles:\n", 8, "`reload`"),
+        ("files:\n", "reload: {busy_command: [a]}\nfiles:\n", 8, "`command` is missing"),
         ("files:\n", "relay: true\nfiles:\n", 8, "`relay`"),
     ],
 )  # fmt: skip

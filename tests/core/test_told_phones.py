@@ -76,6 +76,18 @@ def test_shipped_where_nothing_is_shipped_is_said():
     assert nothing_shipped("ana", json(), replace(target, reload=OWN)) == ()
 
 
+def test_linphone_is_handed_its_file_where_it_runs():
+    start = wanted()
+    agent = replace(start.agent, targets=(TargetChoice("linphone", None, ReloadPolicy()),))
+    asked = replace(start, agent=agent, targets={"linphone": shipped_target("linphone")})
+    (told,) = told_phones(asked, HOME, "/").values()
+    assert told.policy.command == (
+        "/usr/bin/linphone",
+        "show fetch-config=/home/ana/.config/linphone/provisioning.xml",
+    )
+    assert told.policy.running_command == ("/usr/bin/pgrep", "--euid", "ana", "--exact", "linphone")
+
+
 def test_two_folders_of_one_target_are_two_phones():
     again = TargetChoice("json", "~/other", ReloadPolicy(("b",)))
     found = policies(json(command=("a",)), again)
