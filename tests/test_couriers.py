@@ -213,7 +213,7 @@ async def test_plan_looks_into_a_home_as_its_user_owns_it(floor: Machine):
     async with floor.running() as service, session(floor, ANA, floor.home("ana")):
         await delivered(service)
     planned = await floor.command("plan")
-    assert (planned.code, planned.out) == (0, "ana: stays logged in\n  nothing to change\n")
+    assert (planned.code, planned.out) == (0, "ana: stays logged in\n  json: over wss\n  nothing to change\n")
 
 
 async def test_a_state_of_another_user_is_left_alone(floor: Machine):

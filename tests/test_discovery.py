@@ -88,7 +88,9 @@ async def test_the_realm_is_seen_proven_used_and_remembered(bureau: Bureau, tran
     assert (bureau.realm(), len(bureau.registrar.requests), bureau.platform.logins) == ("acme", asked, ["ana"])
     shown = await bureau.machine.command("verify", "ana")
     assert shown.code == 0, shown.out
-    assert (await bureau.machine.command("plan")).out == "ana: stays logged in\n  nothing to change\n"
+    over = transport.partition(",")[0]
+    planned = f"ana: stays logged in\n  json: over {over}\n  nothing to change\n"
+    assert (await bureau.machine.command("plan")).out == planned
 
 
 async def test_a_realm_that_moved_is_found_at_the_next_login(bureau: Bureau):
