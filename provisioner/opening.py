@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from provisioner.bench import Bench
 from provisioner.cycle import Cycle
 from provisioner.edge.catalog import shipped
 from provisioner.edge.credential import Credentials
@@ -19,7 +20,6 @@ from provisioner.edge.store import lock_state, open_store
 from provisioner.logins import Chances
 from provisioner.places import Places
 from provisioner.site import SiteReader, Surroundings
-from provisioner.workstation import Bench
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,19 +11,27 @@ from provisioner.standing import Standing
 
 
 class Overview:
-    """Looks at ``seats``; ``present`` says whether a seat's user has a session now."""
+    """Looks at ``seats``; ``present`` says whether a seat's user has a session now, ``relay`` how an agent's relay is,
+    None where there is none."""
 
-    def __init__(self, seats: Mapping[str, Seat], standing: Standing, present: Callable[[Seat], bool]) -> None:
+    def __init__(
+        self,
+        seats: Mapping[str, Seat],
+        standing: Standing,
+        present: Callable[[Seat], bool],
+        relay: Callable[[str], dict[str, Any] | None],
+    ) -> None:
         self._seats = seats
         self._standing = standing
         self._present = present
+        self._relay = relay
 
     def status(self, remarks: Iterable[Problem]) -> dict[str, Any]:
         """Everything; ``remarks`` are those of the configuration in force."""
         seats = self._seats.values()
         return {
             "configuration": self._standing.as_json(remarks),
-            "agents": [seat_as_json(seat, present=self._present(seat)) for seat in seats],
+            "agents": [self._seat(seat) for seat in seats],
             "everybody_served": all(is_served(seat) or self._is_away(seat) for seat in seats),
         }
 
@@ -47,6 +55,9 @@ class Overview:
             what, fix = "the agent's user has no session on this machine now", "it happens when the session begins"
             return (Problem(Place(f"agent {seat.login}"), what, fix),)
         return why_not(seat)
+
+    def _seat(self, seat: Seat) -> dict[str, Any]:
+        return {**seat_as_json(seat, present=self._present(seat)), "relay": self._relay(seat.login)}
 
     def _is_away(self, seat: Seat) -> bool:
         """Does nothing but a session of the agent's user lack?"""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from provisioner.core.attempt import FINAL
@@ -14,7 +14,7 @@ from provisioner.core.plan import Chmod, Create, Keep, ObservedFile, Step, Updat
 from provisioner.core.prepare import Job, Prepared, PreparedTarget, prepare
 from provisioner.core.problem import Problem, ProvisionerError
 from provisioner.core.reason import identity_of, same_login
-from provisioner.core.relay_way import Way, way_as_json
+from provisioner.core.relay_way import RelayWay, Way, way_as_json
 from provisioner.core.render import Rendered
 from provisioner.core.report import problem_as_json
 from provisioner.core.session import Attempt, HeldSession
@@ -28,12 +28,20 @@ from provisioner.site import Served, Site
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the state remembers. ``uid`` is the user that the service runs as, None our own."""
+    """What the state remembers. ``uid`` is the user that the service runs as, None our own; ``relays`` are the ports of
+    relays, by agent."""
 
     sessions: Mapping[str, HeldSession]
     attempts: Mapping[str, Attempt]
     ledger: tuple[LedgerEntry, ...]
     uid: int | None = None
+    relays: Mapping[str, int] = field(default_factory=dict)
+
+    def with_relay(self, job: Job) -> Job:
+        """``job`` with the relay that the service has for its agent, or had last."""
+        agent = job.wanted.agent
+        port = agent.relay.port or self.relays.get(agent.login)
+        return replace(job, relay=RelayWay(port, agent.relay.mode)) if port and agent.relay.use else job
 
     def owner(self, home: Home) -> Owner:
         """User and group that the files of ``home`` are to have."""
@@ -77,6 +85,7 @@ def _agent(site: Site, served: Served, held: Held) -> AgentPreview:
     job = site.job(served, session.row)
     if job is None:
         return AgentPreview(login, "stays logged in", (), served.problems)
+    job = held.with_relay(job)
     prepared = prepare(job)
     changes, problems = _files(job, prepared, held)
     ways = tuple((target.choice.target, target.way) for target in prepared.targets if target.way)

@@ -5,44 +5,32 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from provisioner.bench import Bench
 from provisioner.core.plan import brake
 from provisioner.core.prepare import Job
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reason import Reason, identity_of, reason
 from provisioner.core.session import HeldSession
 from provisioner.couriers import Couriers
-from provisioner.cycle import Cycle
 from provisioner.discovery import Discovery
 from provisioner.edge.store import Store
 from provisioner.hands import OwnHands
 from provisioner.logins import Chances, Logins
 from provisioner.overview import Overview
 from provisioner.phones import Phones
+from provisioner.relays import Relays
 from provisioner.reload_memory import Means
 from provisioner.reloads import Reloads
 from provisioner.seat import Seat, is_served
-from provisioner.site import Served, Site, SiteReader
+from provisioner.site import Served, Site
 from provisioner.standing import Standing
 from provisioner.waiting import Spawn
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """Where the synchronous work is done: ``reader``, ``store`` and ``cycle`` are used in the one thread of ``worker``
-    only."""
-
-    reader: SiteReader
-    store: Store
-    cycle: Cycle
-    worker: ThreadPoolExecutor
 
 
 class Workstation:
@@ -68,10 +56,11 @@ class Workstation:
             )
         )
         self._phones = Phones(self.couriers.hands, self._work, spawn, self._reloads)
+        self._relays = Relays(self._keep, spawn, lambda: self.news.set())
         self._seats: dict[str, Seat] = {}
         self._site: Site | None = None
         self._standing = Standing(chances.now)
-        self._overview = Overview(self._seats, self._standing, self.couriers.present)
+        self._overview = Overview(self._seats, self._standing, self.couriers.present, self._relays.status)
         self._one_at_a_time = asyncio.Lock()
         self.news = asyncio.Event()
 
@@ -119,6 +108,7 @@ class Workstation:
         if seat is None:
             return (self._overview.unknown(agent),)
         problem = await self._logins.log_off(seat, stay_off=True)
+        await self._relays.serve(seat.login, self._job(seat))
         return (problem,) if problem else ()
 
     async def check(self) -> None:
@@ -147,6 +137,7 @@ class Workstation:
     async def stop(self, *, log_off: bool | None = None) -> None:
         """Finish what is under way; log everybody off where the policy (or ``log_off``) says so."""
         self.couriers.stop()
+        await self._relays.stop()
         seats = list(self._seats.values())
         for seat in seats:
             seat.gone = True
@@ -185,6 +176,7 @@ class Workstation:
         """As ``Desk`` says."""
         if self.site.settings.login.at == "session" and not self.couriers.present(seat):
             await self._logins.log_off(seat)
+            await self._relays.serve(seat.login, self._job(seat))
 
     async def _switch(self, site: Site) -> None:
         first = self._site is None
@@ -255,10 +247,12 @@ class Workstation:
         await self._render(seat)
 
     def _job(self, seat: Seat) -> Job | None:
-        return self.site.job(seat.served, seat.session.row) if seat.session and not seat.gone else None
+        job = self.site.job(seat.served, seat.session.row) if seat.session and not seat.gone else None
+        return self._relays.through(job)
 
     async def _render(self, seat: Seat) -> None:
-        """Bring the files of one seat up to date, from the session at hand."""
+        """Bring relay and files of one seat up to date, from the session at hand."""
+        await self._relays.serve(seat.login, self._job(seat))
         await self._phones.bring(seat, self._job)
 
     async def _remove(self, seat: Seat) -> None:
@@ -267,6 +261,7 @@ class Workstation:
         if seat.task:
             await asyncio.wait([seat.task])
         await self._phones.remove(seat)
+        await self._relays.forget(seat.login)
         if seat.session:
             await self._part(seat.session)
         log.info("agent %s: not configured any more, files removed", seat.login)
@@ -286,8 +281,8 @@ class Workstation:
             fix = "if that is meant: `provisioner reload --force`, or `removal: {brake: false}`"
             raise ProvisionerError(Problem(Place("configuration"), what, fix))
 
-    async def _keep(self, change: Callable[[Store], None]) -> None:
-        await self._work(lambda: change(self._bench.store))
+    async def _keep(self, change: Callable[[Store], T]) -> T:
+        return await self._work(lambda: change(self._bench.store))
 
     async def _work(self, call: Callable[[], T]) -> T:
         result = await asyncio.get_running_loop().run_in_executor(self._bench.worker, call)

@@ -62,7 +62,7 @@ def _previews(places: Places, workstation: str) -> tuple[AgentPreview, ...]:
     try:
         uid = state_owner(places.state)
         site = reader_of(places, workstation, key=store.key(), seen_realms=store.realms, uid=uid).read()
-        return preview(site, Held(store.sessions(), store.attempts(), store.recorded(), uid))
+        return preview(site, Held(store.sessions(), store.attempts(), store.recorded(), uid, store.relay_ports()))
     finally:
         store.close()
 

@@ -48,6 +48,8 @@ class _Lines:
         yield from self._problems(agent["problems"])
         for target in agent["targets"]:
             yield from self._target(target)
+        if agent.get("relay"):
+            yield from self._relay(agent["relay"])
 
     def _login(self, agent: Mapping[str, Any]) -> Iterator[str]:
         login = agent["login"]
@@ -81,6 +83,21 @@ class _Lines:
             yield f"failures: {reload['count']}{code}"
         if reload["next_at"]:
             yield f"next in {max(0, round(reload['next_at'] - self._now))} s"
+
+    def _relay(self, relay: Mapping[str, Any]) -> Iterator[str]:
+        calls = f", {relay['calls']} calls" if relay["calls"] else ""
+        bad = bool(relay["problems"] or relay["remarks"])
+        yield "  " + self._marked("odd" if bad else "good", f"relay at port {relay['port']}{calls}")
+        yield from (f"  {line}" for line in self._problems(relay["problems"]))
+        yield from (printable(f"    {remark}") for remark in relay["remarks"])
+        for phone in relay["phones"]:
+            since = f"WebSocket {phone['websocket']} since {self._when(phone['since'])}"
+            again = f", {phone['reconnects']} reconnects" if phone["reconnects"] else ""
+            refused = f", {phone['refusals']} refusals" if phone["refusals"] else ""
+            cause = f": {phone['cause']}" if phone["cause"] else ""
+            yield printable(
+                f"    phone over {phone['transport']}: {phone['registration']}, {since}{again}{refused}{cause}"
+            )
 
     def _problems(self, problems: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         for problem in problems:

@@ -33,9 +33,12 @@ CREATE TABLE previous (base TEXT NOT NULL, path TEXT NOT NULL, agent TEXT NOT NU
                        folder TEXT NOT NULL, content BLOB NOT NULL, mode INTEGER NOT NULL,
                        PRIMARY KEY (base, path)) WITHOUT ROWID;
 """,
+    """
+CREATE TABLE relay (agent TEXT PRIMARY KEY, port INTEGER NOT NULL UNIQUE);
+""",
 )
 VERSION = len(_LAYOUTS)
-_TABLES = ({"key", "session", "attempt", "realm", "file"}, {"reload", "previous"})
+_TABLES = ({"key", "session", "attempt", "realm", "file"}, {"reload", "previous"}, {"relay"})
 
 
 class DamagedError(Exception):

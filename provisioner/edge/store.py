@@ -1,8 +1,8 @@
 """The state: one SQLite file that only its owner can read, written by one process at a time.
 
 It holds sessions (with their secrets, as dangerous as the phones' own files), failed logins, proven realms, what phones
-are still to be told, the ledger of every file that was ever written, and what files held before their last change where
-that may be wanted back.
+are still to be told, ports of relays, the ledger of every file that was ever written, and what files held before their
+last change where that may be wanted back.
 """
 
 from __future__ import annotations
@@ -193,6 +193,20 @@ class Store:
         """Forget what the files of an agent's target held before."""
         values = tuple(map(_kept, (agent, place.base, str(place.folder))))
         self._run("DELETE FROM previous WHERE agent = ? AND base = ? AND folder = ?", values)
+
+    def put_relay_port(self, agent: str, port: int) -> None:
+        """Remember where an agent's relay listens: phones have it in their files. No other agent keeps that port."""
+        self._run("INSERT OR REPLACE INTO relay VALUES (?,?)", (_kept(agent), port))
+
+    def relay_ports(self) -> dict[str, int]:
+        """Where relays listen, by agent."""
+        if not self._run("SELECT 1 FROM sqlite_master WHERE name = 'relay'"):  # an older state, read only
+            return {}
+        return {_text(agent): port for agent, port in self._run("SELECT agent, port FROM relay")}
+
+    def drop_relay_port(self, agent: str) -> None:
+        """Forget where an agent's relay listened."""
+        self._run("DELETE FROM relay WHERE agent = ?", (_kept(agent),))
 
     def record(self, entries: Iterable[LedgerEntry]) -> None:
         """Note files in the ledger, before they are made. A file has one entry: the last one that was noted."""

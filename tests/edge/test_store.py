@@ -415,10 +415,10 @@ def test_a_newer_layout_is_refused_and_left_alone(state: Path, read_only: bool):
     with opened(state):
         pass
     with sqlite3.connect(state / "state.sqlite") as db:
-        db.execute("PRAGMA user_version = 3")
+        db.execute("PRAGMA user_version = 4")
     db.close()
     before = (state / "state.sqlite").read_bytes()
-    with pytest.raises(ProvisionerError, match=r"newer version \(layout 3, this one knows 2\)"):
+    with pytest.raises(ProvisionerError, match=r"newer version \(layout 4, this one knows 3\)"):
         open_store(state, read_only=read_only)
     assert (state / "state.sqlite").read_bytes() == before
 

@@ -1,0 +1,186 @@
+"""The relays of this workstation: which accounts get one, where it listens, and how it is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import ssl
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from provisioner.core.account import Account, Transport
+from provisioner.core.derive import account_of
+from provisioner.core.peer import peer_from_row
+from provisioner.core.prepare import Job
+from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.core.relay_way import RelayMode, RelayWay, needs_relay
+from provisioner.core.sip.trial import address_of
+from provisioner.core.target import Target
+from provisioner.edge.platform import tls_context
+from provisioner.edge.ports import choose_port
+from provisioner.edge.relay import Relay, RelayAccount, RelayState
+from provisioner.edge.relay_line import Server
+from provisioner.edge.socket_owner import SocketOwners
+from provisioner.edge.store import Store
+from provisioner.relay_news import news, relay_as_json
+from provisioner.waiting import Spawn
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+Ask = Callable[[Callable[[Store], Any]], Awaitable[Any]]
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One agent's relay; ``problem`` says why it does not listen."""
+
+    way: RelayWay
+    relay: Relay
+    problem: Problem | None = None
+    told: RelayState | None = None
+
+
+class Relays:
+    """``ask`` runs a call on the store in its thread, ``spawn`` starts tasks that somebody watches over, ``changed`` is
+    called when the status is another one."""
+
+    def __init__(self, ask: Ask, spawn: Spawn, changed: Callable[[], None]) -> None:
+        self._ask = ask
+        self._spawn = spawn
+        self._changed = changed
+        self._entries: dict[str, _Entry] = {}
+        self._busy: dict[str, asyncio.Lock] = {}
+        self._owners: SocketOwners | None = None
+        self._trust: dict[tuple[object, ...], ssl.SSLContext] = {}
+
+    def through(self, job: Job | None) -> Job | None:
+        """``job`` with the way through its relay, where one listens."""
+        entry = self._entries.get(job.wanted.agent.login) if job else None
+        return job if job is None or entry is None or entry.problem else replace(job, relay=entry.way)
+
+    def calls(self, agent: str) -> int:
+        """Calls that ring or are up at the agent's relay: a busy phone is not to be disturbed."""
+        entry = self._entries.get(agent)
+        return entry.relay.state().calls if entry else 0
+
+    def status(self, agent: str) -> dict[str, Any] | None:
+        """What the status tells of the agent's relay; None where there is none."""
+        entry = self._entries.get(agent)
+        if entry is None:
+            return None
+        return relay_as_json(entry.relay.state(), entry.relay.account.server.address, entry.problem)
+
+    async def serve(self, agent: str, job: Job | None) -> None:
+        """Have the relay that ``job`` needs, and none where it needs none. Phones that are connected stay so, and calls
+        go on, unless the port is another one."""
+        async with self._busy.setdefault(agent, asyncio.Lock()):
+            await self._serve(agent, job)
+
+    async def _serve(self, agent: str, job: Job | None) -> None:
+        try:
+            account = _account(job) if job else None
+        except ProvisionerError:
+            return  # it is said of the files; what works goes on working
+        if job is None or account is None:
+            await self.close(agent)
+            return
+        try:
+            way = RelayWay(await self._port(agent, job), job.wanted.agent.relay.mode)
+            served = self._relay_account(job, account, way)
+        except ProvisionerError as error:
+            log.error("agent %s: no relay: %s", agent, error)
+            return
+        entry = self._entries.get(agent)
+        if entry is None or entry.way.port != way.port or entry.problem:
+            await self.close(agent)
+            await self._open(agent, way, served)
+        else:
+            entry.way = way
+            if entry.relay.account != served:
+                await entry.relay.use(served)
+
+    async def forget(self, agent: str) -> None:
+        """Close the agent's relay for good, and give its port up."""
+        await self.close(agent)
+        await self._ask(partial(Store.drop_relay_port, agent=agent))
+
+    async def close(self, agent: str) -> None:
+        """Close the agent's relay."""
+        entry = self._entries.pop(agent, None)
+        if entry is not None:
+            await entry.relay.close()
+            log.info("agent %s: relay at %s closed", agent, entry.way.address)
+
+    async def stop(self) -> None:
+        """Close all relays."""
+        for agent in list(self._entries):
+            await self.close(agent)
+        if self._owners is not None:
+            self._owners.close()
+            self._owners = None
+
+    async def _open(self, agent: str, way: RelayWay, account: RelayAccount) -> None:
+        self._owners = self._owners or SocketOwners()
+        relay = Relay(account, self._owners, self._spawn, partial(self._tell, agent))
+        entry = self._entries[agent] = _Entry(way, relay)
+        try:
+            await relay.open(way.port)
+            log.info("agent %s: relay at %s, for phones of user %d", agent, way.address, account.uid)
+        except ProvisionerError as error:
+            entry.problem = Problem(Place(f"agent {agent}, relay"), error.problems[0].what, error.problems[0].fix)
+            log.error("%s", entry.problem)
+
+    async def _port(self, agent: str, job: Job) -> int:
+        chosen = job.wanted.agent.relay.port
+        if chosen is not None:
+            return chosen
+        ports: dict[str, int] = await self._ask(Store.relay_ports)
+        if agent not in ports:
+            taken = {*ports.values(), *(entry.way.port for entry in self._entries.values())}
+            ports[agent] = choose_port(taken)
+            await self._ask(partial(Store.put_relay_port, agent=agent, port=ports[agent]))
+        return ports[agent]
+
+    def _relay_account(self, job: Job, account: Account, way: RelayWay) -> RelayAccount:
+        uid = os.geteuid() if job.home.uid is None else job.home.uid
+        server = Server(address_of(account, Transport.WSS), self._tls(job.wanted.platform.ca_file))
+        return RelayAccount(account.name, account.credential, way.mode is RelayMode.ANSWER, server, uid)
+
+    def _tls(self, ca_file: str | None) -> ssl.SSLContext:
+        """The same object as long as the file is the same: another one would open all WebSockets anew."""
+        found = Path(ca_file).stat() if ca_file and Path(ca_file).exists() else None
+        key = (ca_file, found and (found.st_mtime_ns, found.st_size, found.st_ino))
+        if key not in self._trust:
+            self._trust = {key: tls_context(ca_file)}
+        return self._trust[key]
+
+    def _tell(self, agent: str) -> None:
+        entry = self._entries.get(agent)
+        if entry is None:
+            return
+        state = entry.relay.state()
+        for line in news(entry.told, state, entry.relay.account.server.address):
+            log.info("agent %s: %s", agent, line)
+        entry.told = state
+        self._changed()
+
+
+def _account(job: Job) -> Account | None:
+    """The account that one of the job's phones can only use through a relay; None where none does."""
+    if not job.wanted.agent.relay.use:
+        return None
+    account, _ = account_of(
+        peer_from_row(json.loads(job.row.reveal())), job.wanted.agent, job.wanted.platform, job.secrets
+    )
+    return account if needs_relay(account, _targets(job)) else None
+
+
+def _targets(job: Job) -> Iterator[Target]:
+    for choice in job.wanted.agent.targets:
+        if target := job.catalog.get(choice.target):
+            yield target

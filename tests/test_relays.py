@@ -1,0 +1,186 @@
+"""The service as a process with a relay: files, phone and server meet, and nobody is cut off by a change."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform, serve
+from provisioner.edge.ports import FIRST, LAST
+from tests.edge.handset import handset
+from tests.machine import Machine, Service
+from tests.registrar import server_side
+from tests.sip_server import SipServer, ha1_of, sip_server
+
+ANA = SimulatedAgent("ana", "pw-ana", "1001", row={"transport": "wss", "md5secret": ha1_of("1001")})
+
+
+@dataclass
+class Office:
+    """A workstation whose platform serves SIP over wss only."""
+
+    machine: Machine
+    platform: SimulatedPlatform
+    server: SipServer
+    url: str
+    port: int
+    authority: Path
+
+    def settle(self, *more: str, **platform: Any) -> None:
+        said = {"url": self.url, "ca_file": str(self.authority), "domain": "localhost", "connect_timeout": "2s",
+                "websocket": {"host": "localhost", "port": self.port}, **platform}  # fmt: skip
+        login = {"splay": "0s", "first_retry": "1s"}
+        self.machine.main.write_text(json.dumps({"platform": said, "login": login, "watch": {"settle": "50ms"}}))
+        self.machine.agent("ana", "  targets: [linphone]", *more)
+
+    def written(self) -> str:
+        [file] = self.machine.home("ana").rglob("provisioning.xml")
+        return file.read_text()
+
+    def relay_port(self) -> int:
+        found = re.search(r"127\.0\.0\.1:(\d+)", self.written())
+        assert found, self.written()
+        return int(found[1])
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    authority = trustme.CA()
+    file = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(file))
+    server, platform = SipServer({"1001": ha1_of("1001")}), SimulatedPlatform([ANA], domain="localhost")
+    tls: ssl.SSLContext = server_side(authority)
+    async with sip_server(server, tls) as port, serve(platform, tls) as url:
+        url = url.replace("127.0.0.1", "localhost")
+        one = Office(Machine(tmp_path, url), platform, server, url, port, file)
+        one.settle()
+        yield one
+
+
+@asynccontextmanager
+async def at_work(office: Office) -> AsyncIterator[Service]:
+    async with office.machine.running() as service:
+        await service.logged_in("ana")
+        yield service
+
+
+def relay(status: dict[str, Any]) -> dict[str, Any]:
+    [agent] = status["agents"]
+    return agent["relay"] or {"phones": [], "problems": [], "remarks": [], "port": None}
+
+
+async def test_a_native_phone_registers_on_an_account_that_allows_only_wss(office: Office):
+    async with at_work(office) as service, handset(office.relay_port(), "1001") as phone:
+        assert (await phone.registers()).status == 200
+        status = await service.until(lambda status: relay(status)["phones"][0]["registration"] == "registered")
+        assert FIRST <= relay(status)["port"] <= LAST and status["everybody_served"]
+        told = await office.machine.command("status")
+        assert "relay at port" in told.out and "phone over tcp: registered, WebSocket up since" in told.out
+    assert ha1_of("1001") not in office.written()
+    journal = (office.machine.root / "journal.log").read_text()
+    assert "relayed phone over tcp: the WebSocket is up, registered" in journal
+    assert ha1_of("1001") not in journal and "CSeq" not in journal and "Digest" not in journal
+
+
+async def test_the_port_stays_over_a_restart_and_the_phone_comes_back(office: Office):
+    async with at_work(office):
+        port = office.relay_port()
+    async with at_work(office), handset(port, "1001") as phone:
+        assert office.relay_port() == port
+        assert (await phone.registers()).status == 200
+
+
+async def test_another_hash_reaches_the_relay_and_neither_phone_nor_call_notices(office: Office):
+    async with at_work(office) as service, handset(office.relay_port(), "1001") as phone:
+        await phone.registers()
+        await phone.asks(phone.request("INVITE", call_id="call"))
+        before = office.written()
+        newer = ha1_of("1001", "newer")
+        office.server.users["1001"] = newer
+        office.platform.put(SimulatedAgent("ana", "pw-ana", "1001", row={"transport": "wss", "md5secret": newer}))
+        assert (await office.machine.command("refresh", "ana")).code == 0
+        assert (await phone.registers()).status == 200
+        assert office.server.opened == 1 and office.server.refused == 0
+        assert relay(await service.status())["calls"] == 1 and office.written() == before
+
+
+async def test_an_edit_that_does_not_concern_the_relay_leaves_it_alone(office: Office):
+    async with at_work(office) as service, handset(office.relay_port(), "1001") as phone:
+        await phone.registers()
+        office.settle("  account: {display_name: Anita}")
+        await service.until(lambda _: "Anita" in office.written())
+        assert (await phone.registers()).status == 200
+        assert office.server.opened == 1
+
+
+async def test_who_wants_no_relay_has_none(office: Office):
+    async with at_work(office) as service:
+        port = office.relay_port()
+        office.settle("  relay: off")
+        status = await service.until(lambda status: "relay: off" in str(status["agents"][0]["targets"]))
+        assert relay(status)["port"] is None
+        with pytest.raises(ConnectionRefusedError):
+            async with handset(port, "1001"):
+                pass
+
+
+async def test_another_port_is_told_to_the_phone(office: Office):
+    async with at_work(office) as service:
+        office.settle("  relay: {port: 21555}")
+        await service.until(lambda _: office.relay_port() == 21555)
+        async with handset(21555, "1001") as phone:
+            assert (await phone.registers()).status == 200
+
+
+async def test_a_port_that_somebody_has_is_said_and_taken_when_it_is_free(office: Office):
+
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+        office.settle(f"  relay: {{port: {port}}}")
+        async with office.machine.running() as service:
+            status = await service.until(lambda status: bool(relay(status)["problems"]))
+            assert "cannot have this port" in relay(status)["problems"][0]["what"]
+            assert not status["everybody_served"]
+            other.close()
+            assert (await service.reload()).code == 0
+            await service.until(lambda status: status["everybody_served"])
+            async with handset(port, "1001") as phone:
+                assert (await phone.registers()).status == 200
+
+
+async def test_a_refused_credential_is_tried_once_and_said(office: Office):
+    office.server.users["1001"] = ha1_of("1001", "another")
+    async with at_work(office) as service, handset(office.relay_port(), "1001") as phone:
+        for _ in range(3):
+            assert (await phone.registers()).status == 403
+        status = await service.until(lambda status: bool(relay(status)["remarks"]))
+        assert "refuses the relay's credential" in relay(status)["remarks"][0]
+        assert relay(status)["phones"][0]["refusals"] == 1
+    assert office.server.refused == 1
+
+
+async def test_an_agent_who_is_gone_takes_the_relay_along(office: Office):
+    async with at_work(office) as service, handset(office.relay_port(), "1001") as phone:
+        await phone.registers()
+        (office.machine.agents_d / "ana.yaml").unlink()
+        await phone.hears_the_end()
+        await service.until(lambda status: not status["agents"])
+
+
+async def test_plan_knows_the_relay(office: Office):
+    async with at_work(office):
+        pass
+    planned = await office.machine.command("plan", "--format", "json")
+    [agent] = planned.json["agents"]
+    assert agent["changes"] == [] and planned.code == 0
