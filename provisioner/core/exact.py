@@ -19,7 +19,7 @@ def reading(make: Callable[[], T]) -> T:
     """What ``make`` makes of a message. Raises FrameError when it cannot."""
     try:
         return make()
-    except (KeyError, TypeError, ValueError, AttributeError, ProvisionerError):
+    except (KeyError, TypeError, ValueError, ProvisionerError):
         raise FrameError("a message does not say what it should") from None
 
 
