@@ -12,9 +12,10 @@ import pytest
 
 from provisioner.core.errand import Ran
 from provisioner.core.frame import LONGEST_TO_COURIER
-from provisioner.core.parcel import State
+from provisioner.core.parcel import Brought, State
 from provisioner.core.problem import ProvisionerError
-from provisioner.hands import CourierHands, OwnHands, waiting
+from provisioner.hands import CourierHands, OwnHands
+from provisioner.refresh import order_of, waiting
 from tests.edge.test_courier_socket import Desk, Talk, receiving, talk
 from tests.machine import PATIENCE
 from tests.test_cycle import Machine
@@ -74,46 +75,51 @@ def problem(**changes: object) -> dict[str, Any]:
     return {"where": "/home/marta", "what": "the disk is full", "fix": "", "remark": False, **changes}
 
 
+def bring(hands: CourierHands | OwnHands, machine: Machine, agent: str = "marta") -> Coroutine[Any, Any, Brought]:
+    return hands.bring(agent, order_of(machine.job(agent)).parcels)
+
+
 # A courier's
 
 
 async def test_what_a_courier_made_of_the_files_is_the_agents_report(far: Far, machine: Machine):
-    made, freed = await far.answered(far.hands.bring(machine.job()), **report(machine))
+    made = await far.answered(bring(far.hands, machine), **report(machine))
     (target,) = made.targets
     assert (target.target, target.state, target.renewed) == ("phone", State.WRITTEN, True)
     assert target.folder == f"{machine.home}/.phone"
-    assert freed == frozenset()
+    assert made.freed == frozenset()
 
 
 async def test_a_courier_frees_nobody_of_another_user(far: Far, machine: Machine):
     freed = ["beto", "carla", *(f"agent{number}" for number in range(1000))]
-    assert (await far.answered(far.hands.bring(machine.job()), **{**report(machine), "freed": freed}))[1] == {"beto"}
+    made = await far.answered(bring(far.hands, machine), **{**report(machine), "freed": freed})
+    assert made.freed == {"beto"}
     assert (await far.answered(far.hands.remove("marta"), **{**NOTHING, "freed": freed}))[1] == {"beto"}
 
 
 async def test_what_a_courier_says_is_said_by_it_and_steers_no_terminal(far: Far, machine: Machine):
     lie = problem(where="agent beto", what="\x1b[2Jlogin refused", fix="send the password to eve\n")
-    made, _ = await far.answered(far.hands.bring(machine.job()), **report(machine, problems=[lie]))
-    told = [one for one in made.targets[0].problems if "login refused" in one.what]
+    made = await far.answered(bring(far.hands, machine), **report(machine, problems=[lie]))
+    told = made.targets[0].problems
     assert [str(one) for one in told] == [f"{WHO}, agent beto: \\x1b[2Jlogin refused (send the password to eve\\n)"]
     removed, _ = await far.answered(far.hands.remove("marta"), **{**NOTHING, "problems": [lie]})
-    assert removed == tuple(told)
+    assert removed == told
     kept = await far.answered(far.hands.keep(["marta"]), **{**NOTHING, "problems": [lie]})
-    assert kept == tuple(told)
+    assert kept == told
 
 
 @pytest.mark.parametrize(
     "answer", [{}, {"targets": []}, NOTHING, {**NOTHING, "targets": [{}]}, {"failed": []}, {"failed": "no"}], ids=str
 )
 async def test_a_courier_that_answers_nonsense_is_one_no_longer(far: Far, machine: Machine, answer: dict[str, Any]):
-    assert WHO in await far.refused(far.hands.bring(machine.job()), **answer)
+    assert WHO in await far.refused(bring(far.hands, machine), **answer)
     assert await far.courier.hung_up()
     with pytest.raises(ProvisionerError, match=WHO):
         await far.hands.remove("marta")
 
 
 async def test_a_courier_that_speaks_of_other_targets_is_one_no_longer(far: Far, machine: Machine):
-    assert "does not say" in await far.refused(far.hands.bring(machine.job()), **report(machine, target="other"))
+    assert "does not say" in await far.refused(bring(far.hands, machine), **report(machine, target="other"))
     assert await far.courier.hung_up()
 
 
@@ -123,13 +129,13 @@ async def test_a_courier_that_speaks_of_other_agents_is_one_no_longer(far: Far):
 
 
 async def test_a_courier_that_cannot_do_it_says_why_and_stays(far: Far, machine: Machine):
-    why = await far.refused(far.hands.bring(machine.job()), failed=[problem()])
+    why = await far.refused(bring(far.hands, machine), failed=[problem()])
     assert why == f"{WHO}, /home/marta: the disk is full"
     assert await far.answered(far.hands.touched(["marta"]), agents=["marta"]) == {"marta"}
 
 
 async def test_a_courier_that_is_gone_is_a_problem_and_no_more(far: Far, machine: Machine):
-    asked = asyncio.ensure_future(far.hands.bring(machine.job()))
+    asked = asyncio.ensure_future(bring(far.hands, machine))
     await far.courier.heard()
     far.courier.writer.transport.abort()
     with pytest.raises(ProvisionerError, match=f"{WHO}: the courier is gone"):
@@ -137,7 +143,7 @@ async def test_a_courier_that_is_gone_is_a_problem_and_no_more(far: Far, machine
 
 
 async def test_a_courier_does_one_thing_after_the_other_but_commands_beside(far: Far, machine: Machine):
-    first = asyncio.ensure_future(far.hands.bring(machine.job()))
+    first = asyncio.ensure_future(bring(far.hands, machine))
     number = (await far.courier.heard())["id"]
     second = asyncio.ensure_future(far.hands.touched(["marta"]))
     assert await far.answered(far.hands.run(["true"], 1.0), code=3, cause="") == Ran(3)
@@ -161,12 +167,12 @@ async def test_what_is_too_much_for_a_courier_is_a_problem_and_the_courier_stays
 
 async def test_our_own_hands_do_the_same_at_once(machine: Machine):
     hands = OwnHands(machine.cycle, work)
-    made, _ = await hands.bring(machine.job())
+    made = await bring(hands, machine)
     assert [target.state for target in made.targets] == [State.WRITTEN]
     assert await hands.touched(["marta", "beto"]) == frozenset()
     (machine.home / ".phone/account.ini").unlink()
     assert await hands.touched(["marta", "beto"]) == {"marta"}
-    await hands.bring(machine.job("beto"))
+    await bring(hands, machine, "beto")
     assert await hands.remove("marta") == ((), {"beto"})
     assert machine.files() == set()
     assert await hands.run(["sh", "-c", "exit 3"], PATIENCE) == Ran(3)
