@@ -38,10 +38,10 @@ class Held:
     relays: Mapping[str, int] = field(default_factory=dict)
 
     def with_relay(self, job: Job) -> Job:
-        """``job`` with the relay that the service has for its agent, or had last."""
+        """``job`` with the relay that the service has for its agent, had last, or would open."""
         agent = job.wanted.agent
-        port = agent.relay.port or self.relays.get(agent.login)
-        return replace(job, relay=RelayWay(port, agent.relay.mode)) if port and agent.relay.use else job
+        port = agent.relay.port or self.relays.get(agent.login, 0)
+        return replace(job, relay=RelayWay(port, agent.relay.mode)) if agent.relay.use else job
 
     def owner(self, home: Home) -> Owner:
         """User and group that the files of ``home`` are to have."""

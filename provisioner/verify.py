@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from provisioner.core.sip.trial import Trial
 from provisioner.core.sip.verdict import Asked, Verdict, judge
 from provisioner.edge.platform import tls_context
 from provisioner.enquiry import Enquirer, enquire, passwords_of
+from provisioner.preview import Held
 from provisioner.site import Served, Site
 
 AT_ONCE = 8
@@ -64,9 +65,9 @@ class AgentReport:
 class Verifier:
     """Asks for one agent after the other. ``now`` gives Unix seconds, ``timeout`` is the longest wait of each step."""
 
-    def __init__(self, site: Site, sessions: Mapping[str, HeldSession], now: Callable[[], float], timeout: float):
+    def __init__(self, site: Site, held: Held, now: Callable[[], float], timeout: float):
         self._site = site
-        self._sessions = sessions
+        self._held = held
         self._now = now
         self._timeout = timeout
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -74,7 +75,7 @@ class Verifier:
     async def verify(self, served: Served) -> AgentReport:
         """Ask for one agent. What is wrong is in the report."""
         login = served.wanted.agent.login
-        session = self._sessions.get(login)
+        session = self._held.sessions.get(login)
         why_not = _without_session(served, session)
         if session is None or why_not:
             return AgentReport(login, None, (), (), (*served.problems, *why_not))
@@ -82,7 +83,7 @@ class Verifier:
         if job is None:
             return AgentReport(login, None, (), (), served.problems)
         async with self._slots:
-            return await self._asked(job, served)
+            return await self._asked(self._held.with_relay(job), served)
 
     async def _asked(self, job: Job, served: Served) -> AgentReport:
         prepared = prepare(job)

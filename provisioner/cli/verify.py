@@ -26,10 +26,10 @@ from provisioner.cli.common import (
 )
 from provisioner.cli.show_verify import Lines
 from provisioner.core.problem import Place, Problem, ProvisionerError
-from provisioner.core.session import HeldSession
 from provisioner.edge.store import open_store, state_exists
 from provisioner.opening import here, reader_of
 from provisioner.places import Places
+from provisioner.preview import Held
 from provisioner.site import Served, Site
 from provisioner.verify import AgentReport, Verifier, as_json
 
@@ -48,12 +48,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what was found; gives the exit code: 4 when a softphone of these agents could not register."""
     try:
-        site, sessions = _held(places(options), here(options.workstation).workstation)
+        site, held = _held(places(options), here(options.workstation).workstation)
         chosen = _chosen(site, options.agent)
     except ProvisionerError as error:
         complain(error.problems, options.format)
         return REFUSED
-    verifier = Verifier(site, sessions, time.time, options.timeout)
+    verifier = Verifier(site, held, time.time, options.timeout)
     reports = asyncio.run(_verify(verifier, chosen, as_they_come=options.format == "text"))
     if options.format == "json":
         print_json({"agents": [as_json(report) for report in reports]})
@@ -69,7 +69,7 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _held(places: Places, workstation: str) -> tuple[Site, dict[str, HeldSession]]:
+def _held(places: Places, workstation: str) -> tuple[Site, Held]:
     if not state_exists(places.state):
         what = "no agent was ever logged in here, so there is no account to ask with"
         fix = "start the service, or `provisioner apply`"
@@ -77,7 +77,7 @@ def _held(places: Places, workstation: str) -> tuple[Site, dict[str, HeldSession
     store = open_store(places.state, read_only=True)
     try:
         site = reader_of(places, workstation, key=store.key(), seen_realms=store.realms).read()
-        return site, store.sessions()
+        return site, Held(store.sessions(), {}, (), relays=store.relay_ports())
     finally:
         store.close()
 

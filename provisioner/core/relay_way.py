@@ -35,7 +35,8 @@ class RelayPolicy:
 
 @dataclass(frozen=True, slots=True)
 class RelayWay:
-    """Where the relay of one account listens, TCP and UDP on the same ``port``, and what it does there.
+    """Where the relay of one account listens, TCP and UDP on the same ``port`` (0: not chosen yet), and what it does
+    there.
 
     Whoever makes one promises that the listener is, or will be, at ``host``:``port`` for the uid of the phone's user.
     """
@@ -46,8 +47,8 @@ class RelayWay:
 
     @property
     def address(self) -> str:
-        """``host:port``."""
-        return f"{self.host}:{self.port}"
+        """``host:port``, for people where no port is chosen yet."""
+        return f"{self.host}:{self.port or 'PORT'}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from provisioner.demo.platform import SimulatedPlatform
@@ -58,6 +59,18 @@ async def test_it_names_what_would_be_removed(machine: Machine):
     assert "ana: not served here any more" in done.out
     assert (await machine.command("apply")).code == 0
     assert not list(machine.home("ana").rglob("*.json"))
+
+
+async def test_the_way_through_the_relay_is_told_before_and_after_there_is_one(machine: Machine):
+    path = machine.agent("ana", JSON)
+    assert (await machine.command("apply")).code == 0
+    path.write_text(path.read_text().replace("json", "linphone"))
+    done = await machine.command("plan")
+    assert (done.code, "\n  linphone: over wss through the relay at 127.0.0.1:PORT\n" in done.out) == (0, True)
+    assert (await machine.command("apply")).code == 0
+    done = await machine.command("plan")
+    assert re.search(r"\n  linphone: over wss through the relay at 127\.0\.0\.1:2[0-9]{4}\n", done.out)
+    assert "update" not in done.out and "create" not in done.out
 
 
 async def test_a_mistake_is_told_with_its_line(machine: Machine):

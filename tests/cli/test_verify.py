@@ -112,11 +112,24 @@ async def test_one_softphone_that_could_not_register_is_told_and_ends_with_4(bur
 
 
 async def test_a_softphone_that_fit_refuses_cannot_register(bureau: Bureau):
-    bureau.machine.agent("ana", TARGETS, "  account: {transport: wss}", password=PASSWORD)
+    lines = TARGETS, "  account: {transport: wss}", "  relay: off"
+    bureau.machine.agent("ana", *lines, password=PASSWORD)
     done = await bureau.machine.command("verify")
     assert done.code == 4
     assert "  ● jssip     would register over wss\n  ✗ linphone  would not register\n" in done.out
     assert "linphone cannot register over wss" in done.out
+
+
+async def test_a_softphone_registers_through_the_relay_if_the_account_does(bureau: Bureau):
+    lines = "  targets: [linphone]", "  account: {transport: wss}", "  relay: {port: 25060}"
+    bureau.machine.agent("ana", *lines, password=PASSWORD)
+    done = await bureau.machine.command("verify")
+    assert "  ● linphone  would register over wss through the relay at 127.0.0.1:25060\n" in done.out
+    assert done.code == 0
+    bureau.registrar.forbidden = ("wss",)
+    done = await bureau.machine.command("verify")
+    assert "  ✗ linphone  would not register over wss through the relay at 127.0.0.1:25060, see there\n" in done.out
+    assert done.code == 4
 
 
 async def test_a_transport_that_no_softphone_needs_may_fail(bureau: Bureau):

@@ -93,3 +93,4 @@ def test_a_way_is_told_to_people_and_programs(way, text, told):
 def test_an_address_is_host_and_port():
     way = RelayWay(25060)
     assert (way.address, way.mode) == ("127.0.0.1:25060", RelayMode.ANSWER)
+    assert RelayWay(0).address == "127.0.0.1:PORT"
