@@ -23,6 +23,7 @@ VERBS = {
     "verify": "ask the SIP server whether the agents would register, and why not",
     "reload": "have the running service read the configuration now",
     "log-off": "log one agent off",
+    "baresip": "tell a running baresip that its accounts changed",
     "schema": "print the JSON schema of the configuration",
     "init": "write a commented sample configuration",
     "demo": "show the whole on a simulated platform",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,11 +16,18 @@ from tests.real.conversation import calls_out, enough_audio
 from tests.real.desk import Desk, rotated
 from tests.real.linphone import linphonec
 from tests.real.needs import need, need_browser
+from tests.real.processes import free_ports
 
 pytestmark = pytest.mark.slow
 
 ANA = SimulatedAgent("ana", "pw-ana", "1001", row={"transport": "udp", "encryption": "no"})
+VERBS = {"": "tell", "running_": "running", "busy_": "busy"}
 WEB = SimulatedAgent("ana", "pw-ana", "1001", row={"transport": "wss"})
+
+
+def is_told(status: dict[str, Any]) -> bool:
+    (target,) = status["agents"][0]["targets"]
+    return target["state"] in ("written", "unchanged") and target["reload"] is None
 
 
 @pytest.mark.usefixtures("sound")
@@ -101,6 +110,26 @@ async def test_after_a_refresh_a_page_registers_with_the_new_hash(desk: Desk) ->
             desk.server.manager.events.clear()
             await page.reload()
             assert (await desk.server.registered("1001")).address.startswith("127.0.0.1:")
+
+
+async def test_a_running_baresip_is_told_of_a_new_password(desk: Desk) -> None:
+    """As ``reload: shipped`` does it, with this Python's ``provisioner``."""
+    need("baresip")
+    words = [sys.executable, "-m", "provisioner", "baresip"]
+    reload = {f"{name}command": [*words, verb, "{folder}"] for name, verb in VERBS.items()}
+    target = {"target": "baresip", "options": {"control": "yes", "control_port": free_ports(1)[0]}, "reload": reload}
+    await desk.employ(ANA, target, server="127.0.0.1")
+    new = replace(ANA, password="pw-new")
+    async with desk.machine.running() as service:
+        await service.until(lambda status: bool(status["agents"][0]["targets"]) and is_told(status))
+        async with baresip(desk, "ana", "1001") as phone:
+            await desk.server.registered("1001")
+            desk.server.manager.events.clear()
+            await desk.employ(new, target, server="127.0.0.1")
+            await desk.written("ana", "pw-new")
+            await desk.server.registered("1001")
+            await phone.process.says("200 OK", count=2)
+            await service.until(is_told)
 
 
 async def test_a_restarted_baresip_registers_with_the_new_password(desk: Desk) -> None:
