@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -60,7 +61,8 @@ class Reloads:
         self._means = means
         self.memory = ReloadMemory(means)
         self._turns: dict[tuple[str, str], _Turn] = {}
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        # A user whose phones take their time keeps nobody else's waiting.
+        self._slots: defaultdict[int | None, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
 
     async def take_up(self, seats: Mapping[str, Seat]) -> None:
         """Go on where the last run stopped."""
@@ -126,7 +128,7 @@ class Reloads:
 
     async def _act(self, phone: _Phone, turn: _Turn) -> None:
         """What is due for one phone, if it still is when its turn comes."""
-        async with self._slots:
+        async with self._slots[phone.seat.uid]:
             reload = phone.reload
             at = due(reload) if reload else None
             if reload is None or at is None or at > self._means.chances.now():

@@ -44,8 +44,12 @@ def heard(line):
 def hello(line):
     say(line, {"courier": 1, "version": "0"})
 
+def folders(parcels):
+    return [one["place"]["base"] + "/" + one["place"]["folder"] for one in parcels if one["place"]]
+
 def nothing(question):
-    return {"id": question["id"], "targets": [], "problems": [], "freed": []}
+    nobody = dict.fromkeys(("targets", "problems", "freed", "agents"), [])
+    return {"id": question["id"], **nobody, "folders": folders(question.get("parcels", [])), "back": False}
 
 def for_ever(act):
     while True:
