@@ -24,7 +24,8 @@ PATHS = st.lists(NAMES, min_size=1, max_size=3).map(lambda parts: PurePosixPath(
 FILES = st.builds(DesiredFile, PATHS, st.binary(max_size=50), st.integers(0, 0o777), st.booleans())
 BASES = st.just("/") | PATHS.map(lambda path: f"/{path}")
 LAYOUTS = st.builds(Layout, BASES, PATHS, st.lists(PATHS, max_size=2).map(tuple))
-FILLED = st.builds(Parcel, TEXTS, LAYOUTS, st.lists(FILES, max_size=3, unique_by=lambda file: file.path).map(tuple))
+CONTENT = st.lists(FILES, max_size=3, unique_by=lambda file: file.path).map(tuple)
+FILLED = st.builds(Parcel, TEXTS, LAYOUTS, CONTENT, st.booleans())
 PARCELS = st.lists(FILLED | st.builds(Parcel, TEXTS, st.none()), max_size=3).map(tuple)
 
 WRONG: tuple[Any, ...] = (

@@ -13,8 +13,12 @@ from hypothesis import strategies as st
 from provisioner.core.answer import (
     LONGEST_TEXT,
     MOST_PROBLEMS,
+    back_as_json,
+    back_from_json,
     brought_as_json,
     brought_from_json,
+    folders_as_json,
+    folders_from_json,
     problems_as_json,
     problems_from_json,
     ran_as_json,
@@ -165,6 +169,27 @@ def test_a_command_has_a_code_or_a_cause(ran: dict[str, Any]):
 def test_nobody_is_told_of_who_was_not_asked_about():
     with pytest.raises(FrameError, match="other agents"):
         touched_from_json({"agents": ["ana", "beto"]}, {"ana"})
+
+
+def test_nobody_is_told_of_folders_that_were_not_asked_about():
+    folders = {PHONE.place.absolute} if PHONE.place else set()
+    assert folders_from_json(folders_as_json(folders), [PHONE, NOTHING]) == folders
+    with pytest.raises(FrameError, match="other folders"):
+        folders_from_json({"folders": ["/etc"]}, [PHONE])
+    for wrong in ({}, {"folders": "/etc"}, {"folders": [1]}, {"folders": [[]]}):
+        with pytest.raises(FrameError):
+            folders_from_json(wrong, [PHONE])
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_whether_files_came_back_arrives_as_it_was_sent(back: bool):
+    assert back_from_json(back_as_json(back)) is back
+
+
+@pytest.mark.parametrize("wrong", [{}, {"back": 1}, {"back": None}, {"back": "no"}])
+def test_files_came_back_or_did_not(wrong: dict[str, Any]):
+    with pytest.raises(FrameError):
+        back_from_json(wrong)
 
 
 def test_a_failure_has_a_reason():

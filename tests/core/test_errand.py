@@ -18,6 +18,8 @@ from provisioner.core.errand import (
     Hello,
     Keep,
     Look,
+    Peek,
+    Previous,
     Remove,
     Run,
     errand_as_json,
@@ -28,11 +30,13 @@ from provisioner.core.errand import (
 from provisioner.core.frame import FrameError
 from provisioner.core.parcel import Layout, Parcel
 from provisioner.core.plan import DesiredFile
-from tests.core.courier_values import PARCELS, PATIENT, TEXTS, almost
+from tests.core.courier_values import LAYOUTS, PARCELS, PATIENT, TEXTS, almost
 
 AGENTS = st.lists(TEXTS, max_size=4).map(tuple)
 ERRANDS = (
     st.builds(Bring, TEXTS, PARCELS)
+    | st.builds(Peek, TEXTS, PARCELS)
+    | st.builds(Previous, TEXTS, LAYOUTS, st.booleans())
     | st.builds(Remove, TEXTS)
     | st.builds(Keep, AGENTS)
     | st.builds(Look, AGENTS)
@@ -65,7 +69,19 @@ def test_a_hello_names_its_protocol(hello: dict[str, Any]):
         hello_from_json(hello)
 
 
-@pytest.mark.parametrize("errand", [BRING, Remove("ana"), Keep(("ana",)), Look(("ana",)), Run(("true",), 1.0)], ids=str)
+@pytest.mark.parametrize(
+    "errand",
+    [
+        BRING,
+        Peek("ana", BRING.parcels),
+        Previous("ana", HERE, True),
+        Remove("ana"),
+        Keep(("ana",)),
+        Look(("ana",)),
+        Run(("true",), 1.0),
+    ],
+    ids=str,
+)
 def test_what_is_almost_an_errand_is_one_or_an_error_and_nothing_else(errand: Errand):
     refused = 0
     for wrong in almost(errand_as_json(errand)):
