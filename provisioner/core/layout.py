@@ -26,7 +26,7 @@ def layout(agent: AgentSettings, choice: TargetChoice, target: Target, *, home: 
         return Layout(home.folder, _path(target.folder), folders)
     path = _filled(agent, choice, home)
     if path.startswith("~/"):
-        return Layout(home.folder, _relative(agent, path[2:]), folders)
+        return Layout(home.folder, _relative(agent, path[2:].lstrip("/")), folders)
     inside = PurePosixPath(root) / path.lstrip("/")
     if inside.is_relative_to(home.folder):
         return Layout(home.folder, _relative(agent, str(inside.relative_to(home.folder))), folders)

@@ -83,6 +83,16 @@ def test_a_login_is_not_replaced_again():
     assert str(place("~/{login}", login="{user}").folder) == "{user}"
 
 
+@pytest.mark.parametrize("path", ["~//etc", "~///etc/", "~/.//etc"])
+def test_a_doubled_slash_leads_nowhere_else(path):
+    assert str(place(path).folder) == "etc"
+
+
+def test_a_home_alone_is_no_folder():
+    with pytest.raises(ProvisionerError, match="must name a folder"):
+        place("~//")
+
+
 @given(st.text(), st.text())
 def test_no_path_and_no_login_leads_out_of_its_base(path, login):
     try:
