@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import sqlite3
 from pathlib import Path
@@ -111,3 +112,21 @@ async def test_no_output_holds_a_secret(machine: Machine, platform: SimulatedPla
     assert len(secrets) > 12
     text = "\n".join(said)
     assert [secret for secret in secrets if secret in text] == []
+
+
+async def test_a_phone_behind_the_relay_is_told_no_secret_and_one_that_was_forgets_it(
+    machine: Machine, platform: SimulatedPlatform
+):
+    platform.put(SimulatedAgent("ana", "S3NT1NEL-inline", "1001"))
+    targets = "  targets: [linphone, baresip]"
+    machine.agent("ana", targets, "  relay: {mode: pass}", password="S3NT1NEL-inline")
+    assert (await machine.command("apply")).code == 0
+    hashed = hashlib.md5(b"1001:asterisk:S3NT1NEL-inline").hexdigest()
+    assert {secret for secret in (hashed, "S3NT1NEL-inline") if secret in "".join(machine.files().values())} == {
+        hashed, "S3NT1NEL-inline",
+    }  # fmt: skip
+    machine.agent("ana", targets, password="S3NT1NEL-inline")
+    assert (await machine.command("apply")).code == 0
+    written = "".join(machine.files().values())
+    assert "sip:127.0.0.1:" in written
+    assert hashed not in written and "S3NT1NEL" not in written
