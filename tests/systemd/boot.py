@@ -102,7 +102,7 @@ class Booted:
         return time.monotonic() - began
 
     def _entering(self, command: Sequence[str], user: str) -> list[str]:
-        become = [] if user == "root" else ["runuser", "--user", user, "--"]
+        become = [] if user == "root" else ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--"]
         inside = [f"--target={self.leader}", *_NAMESPACES, "--", *become, *command]
         return ["sh", "-ec", _ENTER, "sh", str(self.cgroup), *inside]
 

@@ -21,7 +21,8 @@ _PLATFORM = """
 from aiohttp import web
 from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform
 
-platform = SimulatedPlatform([SimulatedAgent(*one) for one in (("ana", "pw-ana", "1001"), ("beto", "pw-beto", "1002"))])
+names = ["ana", "beto", "carla", "dora", "elsa", "fabio", "gina"]
+platform = SimulatedPlatform(SimulatedAgent(name, f"pw-{name}", str(1001 + at)) for at, name in enumerate(names))
 app = platform.app()
 
 async def seen(_):
@@ -76,7 +77,7 @@ def install(machine: Booted, package: Path) -> str:
 
 
 def simulate_platform(machine: Booted) -> None:
-    """Let a platform answer in the machine that knows ana and beto."""
+    """Let a platform answer in the machine that knows ana, beto and five more."""
     machine.write("/opt/simulated.py", _PLATFORM)
     machine.do("systemd-run", "--quiet", "--unit=platform", "--collect", "python3", "/opt/simulated.py")
     machine.until(lambda: machine.run("python3", "-c", _ASK).code == 0, "the platform")

@@ -1,0 +1,183 @@
+"""Sessions of people, as logind and their own systemd make them: who gets what, when, and what is in the way."""
+
+from __future__ import annotations
+
+import json
+import stat
+
+from tests.systemd.boot import Booted
+from tests.systemd.desktop import FOLDER, agent, employ, log_in, log_out, manage, place, session
+from tests.systemd.workstation import COURIER, DAEMON, configure, install, logged_in, newer, pid, seen, status
+
+SECRETS = ("pw-ana", "836ee64b1a117a88af8f23644b787e4f")
+# Whatever the service sends to whoever asks as a courier does.
+_ASK = """
+import sys, threading, os
+from provisioner.core.errand import PROTOCOL, Hello, hello_as_json
+from provisioner.edge.daemon_line import call
+from pathlib import Path
+threading.Timer(1.5, lambda: os._exit(0)).start()
+line = call(Path("/run/softphone-provisioner/courier.sock"))
+line.say(hello_as_json(Hello(PROTOCOL, "0")))
+for message in line.messages():
+    print(repr(message), flush=True)
+"""
+
+
+def serve(machine: Booted, *agents: str, login: str = "") -> None:
+    """Let users of the names of ``agents``'s logins be served."""
+    employ(machine, "ana", "beto")
+    configure(machine, *agents, login=login)
+    machine.do("systemctl", "start", DAEMON)
+
+
+def targets(machine: Booted, login: str) -> dict[str, str]:
+    """What became of this agent's targets."""
+    (found,) = (one for one in status(machine)["agents"] if one["agent"] == login)
+    return {one["target"]: one["state"] for one in found["targets"]}
+
+
+def test_a_desktop_brings_its_user_s_files_within_a_second(machine: Booted):
+    serve(machine, agent("ana"), agent("beto"))
+    taken = []
+    for _ in range(3):  # the machine has other things to do, too
+        machine.do("rm", "-rf", "/home/ana/.config")
+        log_in(machine, "ana")
+        taken.append(machine.until(place(machine, "ana").exists, "ana's file"))
+        log_out(machine, "ana")
+    assert min(taken) < 1
+    log_in(machine, "ana")
+    told = machine.do("find", "/home/ana", "-path", f"*{FOLDER}*", "-printf", "%u:%g %M %P\n").splitlines()
+    assert told == [
+        f"ana:ana drwx------ {FOLDER}",
+        f"ana:ana drwx------ {FOLDER}/json",
+        f"ana:ana -rw------- {FOLDER}/json/account.json",
+    ]
+    assert machine.run("ls", "/home/beto/.config").code and targets(machine, "beto") == {
+        "json": "waits for the session"
+    }
+
+
+def test_a_session_logs_in_and_its_end_logs_off_after_the_grace_time(machine: Booted):
+    serve(machine, agent("ana"), agent("beto"), login="at: session, session_grace: 2s")
+    assert seen(machine).logins == []
+    with session(machine, "ana"):
+        logged_in(machine, "ana")
+        manage(machine, "ana", "restart", COURIER)  # a hiccup logs nobody off
+        machine.until(
+            lambda: "session began" in machine.journal(DAEMON).partition("session over")[2], "the new courier"
+        )
+    assert (seen(machine).logins, seen(machine).log_offs) == (["ana"], [])
+    assert machine.until(lambda: seen(machine).log_offs == ["ana"], "the log-off") > 0.5
+    assert place(machine, "ana").exists()
+
+
+def test_the_reload_command_runs_in_the_session(machine: Booted):
+    said = "(id --user --name; cat /proc/self/cgroup; echo $XDG_RUNTIME_DIR; pwd) >/home/ana/said"
+    target = f"{{target: json, reload: [sh, -c, {json.dumps(said)}]}}"
+    serve(machine, agent("ana", target=target))
+    with session(machine, "ana"):
+        machine.until(lambda: machine.run("test", "-s", "/home/ana/said").code == 0, "the reload")
+        name, *cgroup, runtime, _ = machine.read("/home/ana/said").splitlines()
+        uid = machine.do("id", "--user", "ana").strip()
+        assert (name, runtime) == ("ana", f"/run/user/{uid}")
+        assert f"/user@{uid}.service/" in cgroup[-1] and COURIER in cgroup[-1]
+
+
+def test_two_users_never_see_each_other_s_secrets(machine: Booted):
+    serve(machine, agent("ana"), agent("beto"))
+    with session(machine, "ana", "beto"):
+        logged_in(machine, "ana", "beto")
+        assert all(secret in place(machine, "ana").read_text() for secret in SECRETS)
+        sent = machine.do("python3", "-c", _ASK, user="beto")
+        assert "pw-beto" in sent
+        asked = [
+            sent,
+            machine.run("cat", f"/home/ana/{FOLDER}/json/account.json", user="beto").out,
+            machine.run("sh", "-c", "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ", user="beto").out,
+            machine.run("journalctl", "--no-pager", user="beto").out,
+            machine.run("sh", "-c", "cat /tmp/* /var/tmp/* /run/softphone-provisioner/*", user="beto").out,
+            machine.journal(),  # not even root's
+            machine.do("sh", "-c", "cat /proc/[0-9]*/cmdline"),
+        ]
+        assert [secret for secret in SECRETS for text in asked if secret in text] == []
+        assert machine.run("ls", "/home/ana", user="beto").code
+
+
+def test_open_sessions_get_the_new_courier_with_an_upgrade(machine: Booted, package, tmp_path):
+    serve(machine, agent("ana"), login="at: session, session_grace: 20s")
+    with session(machine, "ana"):
+        logged_in(machine, "ana")
+        before, process = manage(machine, "ana", "show", "--property=MainPID", COURIER), pid(machine)
+        install(machine, newer(package, tmp_path))
+        assert manage(machine, "ana", "show", "--property=MainPID", COURIER) != before and pid(machine) != process
+        logged_in(machine, "ana")
+        assert manage(machine, "ana", "is-active", COURIER)
+        assert (seen(machine).logins, seen(machine).log_offs) == (["ana"], [])
+        machine.do("apt-get", "remove", "--yes", "softphone-provisioner")
+        assert machine.run("pgrep", "--full", "provisioner session").code
+
+
+def test_a_greeter_gets_no_courier(machine: Booted):
+    serve(machine, agent("ana"))
+    machine.do("useradd", "--system", "--create-home", "--shell", "/bin/bash", "greeter")
+    log_in(machine, "greeter")
+    machine.until(lambda: "graphical-session.target" in machine.journal(), "the greeter's desktop")
+    assert "ConditionResult=no" in manage(machine, "greeter", "show", "--property=ConditionResult", COURIER)
+
+
+def test_text_sessions_get_one_where_it_is_added_to_the_default_target(machine: Booted):
+    serve(machine, agent("ana"))
+    machine.do("systemctl", "--global", "add-wants", "default.target", COURIER)
+    machine.do(
+        "systemd-run", "--quiet", "--uid=ana", "--property=PAMName=login", "--property=StandardInput=null", "sleep", "9"
+    )
+    machine.until(place(machine, "ana").exists, "ana's file")
+
+
+# What is in the way in somebody's home, and what is said of it.
+HINDRANCES = {
+    "carla": ("ln -s /home/beto .config", "symbolic link"),
+    "dora": ("mkfifo .config", "no folder"),
+    "elsa": ("mkdir .config; mount -t tmpfs -o size=4k,uid=$UID,mode=700 t .config; echo x >.config/x", "full"),
+    "fabio": ("mkdir .config; mount -t tmpfs -o ro,uid=$UID,mode=700 t .config", "read-only"),
+    "gina": ("mkdir -m 0755 .config", "permission"),
+}
+
+
+def test_what_is_in_the_way_of_one_is_said_and_nobody_else_s_trouble(machine: Booted):
+    names = ["beto", *HINDRANCES]
+    employ(machine, *names)
+    for name, (script, _) in HINDRANCES.items():
+        uid = machine.do("id", "--user", name).strip()
+        machine.do("sh", "-ec", f"cd /home/{name}; {script.replace('$UID', uid)}")
+    configure(machine, *map(agent, names))
+    machine.do("systemctl", "start", DAEMON)
+    with session(machine, *names):
+        logged_in(machine, *names)
+        machine.until(place(machine, "beto").exists, "beto's file")
+        for name, (_, said) in HINDRANCES.items():
+            machine.until(lambda name=name: targets(machine, name) == {"json": "not written"}, name)  # type: ignore[misc]
+            assert said in json.dumps([one for one in status(machine)["agents"] if one["agent"] == name])
+        assert machine.run("ls", "/home/beto/softphone-provisioner").code  # carla's link was not followed
+        for name in HINDRANCES:
+            machine.run("sh", "-c", f"cd /home/{name}; umount .config; rm -rf .config")
+        machine.do("provisioner", "reload", "--wait")
+        for name in HINDRANCES:
+            machine.until(place(machine, name).exists, f"{name}'s file, now that the way is free")
+
+
+def test_a_home_behind_a_link_is_a_home_and_a_pipe_is_put_aside(machine: Booted):
+    employ(machine, "ana", "beto")
+    machine.do("sh", "-ec", "mkdir -m 0755 /srv/homes; mv /home/ana /srv/homes/ana; ln -s /srv/homes/ana /home/ana")
+    folder = f"/home/beto/{FOLDER}/json"
+    machine.do("sh", "-ec", f"mkdir -p {folder}; mkfifo {folder}/account.json", user="beto")
+    configure(machine, agent("ana"), agent("beto"))
+    machine.do("systemctl", "start", DAEMON)
+    with session(machine, "ana", "beto"):
+        logged_in(machine, "ana")
+        written = machine.root / "srv/homes/ana" / FOLDER / "json/account.json"
+        machine.until(written.exists, "ana's file")
+        assert stat.S_IMODE(written.stat().st_mode) == 0o600
+        machine.until(lambda: targets(machine, "beto") != {}, "an outcome for beto")
+        assert targets(machine, "beto") == {"json": "not written"}
