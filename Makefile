@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FLOORS := debian12 debian13
+RELEASES := bookworm trixie
 PIP := pip --quiet --disable-pip-version-check
 
 .PHONY: help demo test test-fast test-all test-systemd test-real test-floors dist deb tools bench check format clean \
-	$(FLOORS:%=test-%)
+	$(FLOORS:%=test-%) $(RELEASES:%=test-in-%)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,7 +26,10 @@ test-all: $(VENV)/.done tools
 # Builds the package, and makes roots of Debian 12 and 13 to boot: as root, on Debian.
 test-systemd: $(VENV)/.done ## the package in booted Debian machines
 	@tests/tools.sh systemd
-	$(BIN)/pytest tests/systemd --numprocesses=2 --dist=loadgroup
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(RELEASES:%=test-in-%)
+
+$(RELEASES:%=test-in-%): test-in-%:
+	$(BIN)/pytest -q tests/systemd -k "not $(filter-out $*,$(RELEASES))"
 
 # Installs phones and servers, and makes a root with Asterisk 16 from Debian 11: as root, on Debian.
 test-real: $(VENV)/.done ## real softphones at a real Asterisk, configured by nothing but our files

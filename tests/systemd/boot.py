@@ -51,7 +51,7 @@ class Booted:
         """Run a command in it, to its end, which comes within ``patience`` seconds."""
         with suppress(subprocess.TimeoutExpired):
             done = subprocess.run(
-                self._entering(command, user), input=stdin, capture_output=True, text=True, timeout=patience,
+                self.entering(command, user), input=stdin, capture_output=True, text=True, timeout=patience,
                 env=_ENVIRONMENT,
             )  # fmt: skip
             return Done(done.returncode, done.stdout, done.stderr)
@@ -67,7 +67,7 @@ class Booted:
         """Start a command in it; whoever does ends it."""
         pipe = subprocess.PIPE
         return subprocess.Popen(
-            self._entering(command, user), stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=_ENVIRONMENT
+            self.entering(command, user), stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=_ENVIRONMENT
         )
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
@@ -101,7 +101,8 @@ class Booted:
             time.sleep(LOOK_AGAIN)
         return time.monotonic() - began
 
-    def _entering(self, command: Sequence[str], user: str) -> list[str]:
+    def entering(self, command: Sequence[str], user: str = "root") -> list[str]:
+        """The command, from here, that runs ``command`` in it."""
         become = [] if user == "root" else ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--"]
         inside = [f"--target={self.leader}", *_NAMESPACES, "--", *become, *command]
         return ["sh", "-ec", _ENTER, "sh", str(self.cgroup), *inside]

@@ -21,11 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
-# With several processes, each takes a release of Debian, so that every machine is made once.
-_RELEASES = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in roots.RELEASES]
-
-
-@pytest.fixture(scope="session", params=_RELEASES)
+@pytest.fixture(scope="session", params=roots.RELEASES)
 def release(request: pytest.FixtureRequest) -> str:
     need_machines()
     return str(request.param)

@@ -17,6 +17,7 @@ from tests.real.debian11 import KEYS, cache, mirror
 
 RELEASES = ("bookworm", "trixie")
 INCLUDED = ("systemd-sysv", "dbus-user-session", "libpam-systemd", "passwd", "ca-certificates")
+# The last is for Ansible's module `apt`.
 DEPENDENCIES = (
     "python3-aiohttp",
     "python3-fastjsonschema",
@@ -24,6 +25,7 @@ DEPENDENCIES = (
     "python3-jsonschema",
     "python3-watchdog",
     "python3-yaml",
+    "python3-apt",
 )
 # They would look for the network, or work while the tests measure.
 _MASKED = ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer")

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
+from base64 import b64decode
 
 from tests.systemd.boot import Booted
 from tests.systemd.desktop import FOLDER, agent, employ, log_in, log_out, manage, place, session
 from tests.systemd.workstation import COURIER, DAEMON, configure, install, logged_in, newer, pid, seen, status
 
 SECRETS = ("pw-ana", "836ee64b1a117a88af8f23644b787e4f")
-# Whatever the service sends to whoever asks as a courier does.
-_ASK = """
-import sys, threading, os
-from provisioner.core.errand import PROTOCOL, Hello, hello_as_json
-from provisioner.edge.daemon_line import call
-from pathlib import Path
-threading.Timer(1.5, lambda: os._exit(0)).start()
-line = call(Path("/run/softphone-provisioner/courier.sock"))
-line.say(hello_as_json(Hello(PROTOCOL, "0")))
-for message in line.messages():
-    print(repr(message), flush=True)
+# The courier, with everything that it is sent printed.
+_COURIER = """
+import os, threading
+from provisioner.cli import make_parser, session
+
+class Line:
+    def __init__(self, line):
+        self._line = line
+
+    def __getattr__(self, name):
+        return getattr(self._line, name)
+
+    def messages(self):
+        for message in self._line.messages():
+            print(message, flush=True)
+            yield message
+
+call = session.call
+session.call = lambda path: Line(call(path))
+threading.Timer(2, os._exit, [0]).start()
+session.run(make_parser("session").parse_args(["session"]))
 """
 
 
@@ -86,12 +98,14 @@ def test_the_reload_command_runs_in_the_session(machine: Booted):
 
 def test_two_users_never_see_each_other_s_secrets(machine: Booted):
     serve(machine, agent("ana"), agent("beto"))
-    with session(machine, "ana", "beto"):
-        logged_in(machine, "ana", "beto")
+    with session(machine, "ana"):
+        logged_in(machine, "ana")
         assert all(secret in place(machine, "ana").read_text() for secret in SECRETS)
-        sent = machine.do("python3", "-c", _ASK, user="beto")
+        messages = machine.do("env", "HOME=/home/beto", "python3", "-c", _COURIER, user="beto")
+        sent = "\n".join(b64decode(one).decode() for one in re.findall("[A-Za-z0-9+/=]{60,}", messages))
         assert "pw-beto" in sent
         asked = [
+            messages,
             sent,
             machine.run("cat", f"/home/ana/{FOLDER}/json/account.json", user="beto").out,
             machine.run("sh", "-c", "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ", user="beto").out,
