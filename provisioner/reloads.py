@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from provisioner.core.errand import Ran
@@ -90,18 +90,21 @@ class Reloads:
 
     async def remove(self, seat: Seat) -> None:
         """The phones of ``seat`` are told nothing any more."""
-        await self._end([turn for key, turn in self._turns.items() if key[0] == seat.login])
+        await self._end([key for key in self._turns if key[0] == seat.login])
         await self.memory.forget(seat, seat.reloads)
 
     async def stop(self) -> None:
         """End what is under way; what is pending stays in the state."""
-        await self._end(list(self._turns.values()))
+        await self._end(list(self._turns))
 
-    async def _end(self, turns: list[_Turn]) -> None:
+    async def _end(self, keys: Iterable[tuple[str, str]]) -> None:
+        turns = [self._turns.pop(key) for key in keys]
         tasks = [turn.task for turn in turns if turn.task and turn.task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for turn in turns:
+            turn.tried.set()
 
     async def _take_turns(self, seat: Seat, folder: str, turn: _Turn) -> None:
         try:
@@ -119,7 +122,8 @@ class Reloads:
         except ProvisionerError as error:  # its user's session ended: told when the next one begins
             log.info("agent %s: %s", seat.login, error)
         finally:
-            del self._turns[seat.login, folder]
+            if self._turns.get((seat.login, folder)) is turn:
+                del self._turns[seat.login, folder]
             turn.tried.set()
 
     def _phone(self, seat: Seat, folder: str) -> _Phone | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sqlite3
@@ -98,6 +99,15 @@ async def at_rest(service: Service, made: Phone, name: str) -> None:
     await service.until(is_at_rest)
 
 
+def everything(machine: Machine, table: str) -> str:
+    """All that a table of the state holds, as text."""
+    database = sqlite3.connect(machine.places.state / "state.sqlite")
+    try:
+        return str(database.execute(f"SELECT * FROM {table}").fetchall())
+    finally:
+        database.close()
+
+
 def rows(machine: Machine, table: str, state: Path | None = None) -> int:
     database = sqlite3.connect((state or machine.places.state) / "state.sqlite")
     try:
@@ -191,6 +201,37 @@ async def test_what_is_pending_survives_the_end_of_the_service(
         await until(lambda: len(made.told()) > runs)
         await service.until(is_at_rest)
     assert platform.logins == ["ana"]
+
+
+@pytest.mark.slow
+async def test_wherever_the_power_goes_the_phone_is_told_of_the_last_files(machine: Machine):
+    made = phone(machine)
+    made.settle("N0")
+    for number in range(1, 7):
+        async with machine.running() as service:
+            await until(lambda: made.path.exists())
+            # It dies anywhere between the reading of this and the end of the command.
+            made.settle(f"N{number}")
+            await asyncio.sleep(0.05 * number)
+            await service.kill()
+        async with machine.running() as service:
+            await at_rest(service, made, f"N{number}")
+            await service.kill()
+
+
+async def test_a_crash_between_files_and_command_costs_a_second_call_and_no_missing_one(machine: Machine):
+    made = phone(machine)
+    made.settle("Ana")
+    async with machine.running() as service:
+        await at_rest(service, made, "Ana")
+        (machine.root / "stop").touch()
+        made.settle("Eva", f"{FAST}, running_command: [/bin/sh, -c, 'while [ -e {machine.root}/stop ]; do :; done']")
+        await until(lambda: made.name() == "Eva")
+        await service.kill()
+    (machine.root / "stop").unlink()
+    assert made.told() == ["Ana"]
+    async with machine.running() as service:
+        await at_rest(service, made, "Eva")
 
 
 async def test_a_final_failure_stays_one_after_a_restart(machine: Machine):
@@ -377,8 +418,10 @@ async def test_files_that_the_phone_does_not_take_are_rolled_back_once(machine: 
         assert "the files from before are back" in status["agents"][0]["problems"][0]["what"]
         assert made.told().count("Bad") == 2
         runs = len(made.told())
-        for verb in (["reload", "--wait"], ["status"]):
-            await machine.command(*verb)
+        shown = [await machine.command(*verb) for verb in (["reload", "--wait"], ["status"])]
+        secrets = [json.loads(made.path.read_text())["ha1"], "pw-ana"]
+        told = service.log.read_text() + "".join(done.out + done.err for done in shown) + everything(machine, "reload")
+        assert secrets[0] in made.path.read_text() and not any(secret in told for secret in secrets)
         assert (made.name(), len(made.told())) == ("Ana", runs)
         made.settle("Good", BACK)
         await at_rest(service, made, "Good")

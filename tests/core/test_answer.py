@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -216,3 +217,24 @@ def test_of_many_problems_mistakes_are_told_before_remarks():
 def test_a_problem_with_a_line_is_told_as_text():
     (told,) = problems_from_json(problems_as_json([Problem(Place("a.yaml", 3, 4), "wrong")]))
     assert told.where == Place("a.yaml:3:4")
+
+
+def test_only_folders_that_were_asked_for_can_change():
+    said = folders_as_json({"/home/ana/.phone"})
+    assert folders_from_json(json.loads(json.dumps(said)), [PHONE, Parcel("x")]) == {"/home/ana/.phone"}
+    with pytest.raises(FrameError, match="other folders"):
+        folders_from_json(said, [Parcel("x")])
+    for wrong in almost(said):
+        with suppress(FrameError):
+            assert folders_from_json(wrong, [PHONE]) <= {"/home/ana/.phone"}
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_whether_files_came_back_is_yes_or_no(back: bool):
+    assert back_from_json(json.loads(json.dumps(back_as_json(back)))) is back
+
+
+@pytest.mark.parametrize("wrong", [{}, {"back": 1}, {"back": None}, {"back": "true"}])
+def test_anything_else_is_no_answer_to_that(wrong: dict[str, Any]):
+    with pytest.raises(FrameError):
+        back_from_json(wrong)

@@ -1,0 +1,143 @@
+"""Calls that somebody else than a command knows of put things off too."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+import pytest
+
+from provisioner.core.derive import Secrets
+from provisioner.core.parcel import Home, Layout, Parcel, State
+from provisioner.core.plan import DesiredFile
+from provisioner.core.settings import ReloadPolicy
+from provisioner.core.told_phones import Told
+from provisioner.cycle import Cycle
+from provisioner.edge.disk import staged_name
+from provisioner.edge.people import own
+from provisioner.edge.store import Store, open_store
+from provisioner.hands import OwnHands
+from provisioner.logins import Chances
+from provisioner.reload_memory import Means
+from provisioner.reloads import Reloads
+from provisioner.seat import Seat
+from provisioner.site import Served
+from tests.examples import wanted
+
+T = TypeVar("T")
+
+
+@dataclass
+class Desk:
+    """One seat with one phone; ``calls`` says whether a call is up."""
+
+    folder: Path
+    store: Store
+    calls: bool = False
+    seat: Seat = field(init=False)
+    reloads: Reloads = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.seat = Seat(Served(wanted("ana"), Home("ana", str(self.folder)), Secrets()))
+        self.place = Layout(str(self.folder), PurePosixPath("phone"), ())
+        self.hands = OwnHands(Cycle(self.store, own()), _work)
+        policy = ReloadPolicy(("/usr/bin/touch", str(self.folder / "told")), busy_every=0.05)
+        self.reloads = Reloads(
+            Means(
+                told=lambda _: {self.place.absolute: Told(self.place, policy)},
+                hands=lambda _: self.hands,
+                keep=self.keep,
+                again=self.bring,
+                spawn=asyncio.get_running_loop().create_task,
+                chances=Chances(time.time, random.random),
+                key=b"key",
+                busy=lambda _: self.calls,
+            )
+        )
+
+    async def keep(self, change: Callable[[Store], None]) -> None:
+        change(self.store)
+
+    async def bring(self, seat: Seat, text: bytes = b"new") -> None:
+        parcel = Parcel("phone", self.place, (DesiredFile(PurePosixPath("phone/a"), text),))
+        decided = await self.reloads.memory.decide(seat, self.hands, [parcel])
+        brought = await self.hands.bring(seat.login, decided.parcels)
+        await self.reloads.memory.delivered(seat, decided, brought.targets)
+        self.held = dict(decided.held)
+        self.reloads.wake(seat)
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "phone/a"
+
+
+async def _work(call: Callable[[], T]) -> T:
+    return call()
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    store = open_store(tmp_path / "state")
+    made = Desk(tmp_path, store)
+    try:
+        yield made
+    finally:
+        await made.reloads.stop()
+        store.close()
+
+
+async def true(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - another task does it
+            await asyncio.sleep(0.01)
+
+
+async def test_a_call_that_is_known_of_holds_the_files_back(desk: Desk):
+    desk.calls = True
+    await desk.bring(desk.seat)
+    assert desk.held == {desk.place.absolute: State.PENDING}
+    await true(lambda: desk.seat.reloads[desk.place.absolute].busy_since is not None)
+    assert not desk.file.exists()
+    desk.calls = False
+    await true(lambda: (desk.folder / "told").exists() and not desk.seat.reloads)
+    assert desk.file.read_bytes() == b"new" and desk.store.reloads() == ()
+
+
+async def test_without_a_call_they_come_at_once(desk: Desk):
+    await desk.bring(desk.seat)
+    assert desk.held == {} and desk.file.read_bytes() == b"new"
+    assert desk.store.reloads()[0].since is not None  # remembered before the command is run
+    await true(lambda: not desk.seat.reloads)
+
+
+async def test_files_that_did_not_come_are_told_to_nobody(desk: Desk):
+    # What is staged has a name of its own; a folder there stands in its way, and no look beforehand sees it.
+    (desk.folder / "phone").mkdir()
+    (desk.folder / "phone" / staged_name("a")).mkdir()
+    await desk.bring(desk.seat)
+    assert not desk.file.exists() and not desk.seat.reloads and desk.store.reloads() == ()
+
+
+async def test_stopping_leaves_what_is_pending_in_the_state(desk: Desk):
+    desk.calls = True
+    await desk.bring(desk.seat)
+    await desk.reloads.stop()
+    (kept,) = desk.store.reloads()
+    assert kept.held and kept.agent == "ana"
+    seat = Seat(desk.seat.served)
+    desk.calls = False
+    await desk.reloads.take_up({"ana": seat})
+    await true(lambda: not seat.reloads and (desk.folder / "told").exists())
+
+
+async def test_what_nobody_is_told_of_any_more_is_forgotten(desk: Desk):
+    desk.calls = True
+    await desk.bring(desk.seat)
+    await desk.reloads.stop()
+    await desk.reloads.take_up({})
+    assert desk.store.reloads() == ()
