@@ -15,7 +15,7 @@ help: ## this list
 demo: $(VENV)-run/.done ## the main job on a simulated platform; STAY=1 keeps it running
 	@$(VENV)-run/bin/provisioner demo $(if $(STAY),--stay)
 
-test: check test-all test-systemd test-floors ## everything but real phones, also with the versions in Debian 12 and 13
+test: check test-all test-real test-systemd test-floors ## everything, also with the versions in Debian 12 and 13
 
 test-fast: $(VENV)/.done ## what takes less than two minutes
 	$(BIN)/pytest -q -m "not slow" --numprocesses=auto --ignore=tests/real --ignore=tests/systemd
@@ -31,10 +31,10 @@ test-systemd: $(VENV)/.done ## the package in booted Debian machines
 $(RELEASES:%=test-in-%): test-in-%:
 	$(BIN)/pytest -q tests/systemd -k "not $(filter-out $*,$(RELEASES))"
 
-# Installs phones and servers, and makes a root with Asterisk 16 from Debian 11: as root, on Debian.
+# Installs phones and servers, and makes once what is no package: as root, on Debian.
 test-real: $(VENV)/.done ## real softphones at a real Asterisk, configured by nothing but our files
 	@tests/tools.sh real
-	$(BIN)/pytest tests/real
+	$(BIN)/pytest tests/real --numprocesses=2
 
 # The product's tests with the oldest versions that it promises to run with; and not of this tree, but of the wheel that
 # is made of it: from a copy of the tests, with no package beside them.

@@ -5,6 +5,7 @@ set -eu
 missing=""
 need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 package() { dpkg-query --show --showformat='${Status}' "$1" 2>/dev/null | grep -q ' installed$' || missing="$missing $1"; }
+header() { [ -e "/usr/include/$1" ] || missing="$missing $2"; }
 installs() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 need systemd-analyze systemd
 need unshare util-linux
@@ -23,6 +24,7 @@ if [ "${1:-}" = systemd ]; then
 fi
 if [ "${1:-}" = real ]; then
     need mmdebstrap mmdebstrap
+    need ip iproute2
     need linphonec linphone-cli
     need linphone linphone-desktop
     need baresip baresip-core
@@ -34,6 +36,14 @@ if [ "${1:-}" = real ]; then
     need dbus-daemon dbus-daemon
     [ -e /usr/share/alsa/alsa.conf.d/50-pulseaudio.conf ] || missing="$missing libasound2-plugins"
     need npm npm
+    need gcc gcc
+    need make make
+    header stdio.h libc6-dev
+    header openssl/ssl.h libssl-dev
+    header srtp2/srtp.h libsrtp2-dev
+    header speex/speex.h libspeex-dev
+    header speex/speex_resampler.h libspeexdsp-dev
+    header gsm.h libgsm1-dev
 fi
 if [ -n "$missing" ] && installs; then
     export DEBIAN_FRONTEND=noninteractive
@@ -43,9 +53,10 @@ if [ -n "$missing" ] && installs; then
 elif [ -n "$missing" ]; then
     echo "these packages are missing, and the tests that need them will say so:$missing" >&2
 fi
-# Asterisk 16, from Debian 11, and the phones for browsers: once, outside the tree.
+# Asterisk 16, from Debian 11, pjsua and the phones for browsers: once, outside the tree.
 if [ "${1:-}" = real ] && installs; then
     python3 -m tests.real.debian11
+    python3 -m tests.real.pjproject
     if command -v npm >/dev/null; then
         python3 -m tests.real.scripts
     fi

@@ -8,20 +8,23 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 from uuid import uuid4
 
 from provisioner.demo.platform import SimulatedAgent
 from tests.machine import LOOK_AGAIN, PATIENCE
 from tests.real import debian11
 from tests.real.ami import Manager, Message, manager
-from tests.real.asterisk_files import ECHO, FOLDER, SECRET, Ports, files, sip_conf
+from tests.real.asterisk_files import CHAN_SIP, ECHO, FOLDER, SECRET, Driver, Ports, files
 from tests.real.certificates import Certificates
 from tests.real.processes import Command, Running, free_ports, running
 
 
 @dataclass
 class Asterisk:
-    """The server that runs. ``realm`` is the one in its challenges."""
+    """The server that runs, with chan_sip. ``realm`` is the one in its challenges."""
+
+    driver: ClassVar[Driver] = CHAN_SIP
 
     folder: Path
     ports: Ports
@@ -35,8 +38,9 @@ class Asterisk:
         """Know these agents from now on, as their rows at the platform are now."""
         self.agents |= {agent.name: agent for agent in agents}
         edition = str(uuid4())
-        (self.folder / "sip.conf").write_text(sip_conf(self.ports, self.realm, self.agents.values(), edition))
-        await self.manager.command("sip reload")
+        text = self.driver.written(self.ports, self.realm, self.agents.values(), edition)
+        (self.folder / self.driver.file).write_text(text)
+        await self.manager.command(self.driver.reload)
         async with asyncio.timeout(PATIENCE):
             while not all([edition in await self._show(one.name) for one in agents]):  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(LOOK_AGAIN)
@@ -70,15 +74,14 @@ class Asterisk:
     async def call(self, name: str) -> None:
         """Call the phone of this peer; who answers is asked for four digits and hears an echo."""
         await self.manager.action(
-            "Originate", Channel=f"SIP/{name}", Context="agents", Exten="heard", Priority="1", Async="true",
-            CallerID='"Casa" <601>',
+            "Originate", Channel=f"{self.driver.technology}/{name}", Context="agents", Exten="heard", Priority="1",
+            Async="true", CallerID='"Casa" <601>',
         )  # fmt: skip
 
     async def rings(self, name: str) -> None:
         """Wait until the phone of this peer has said that it rings."""
-        await self.manager.event(
-            "Newstate", lambda event: event["Channel"].startswith(f"SIP/{name}-"), ChannelStateDesc="Ringing"
-        )
+        channel = f"{self.driver.technology}/{name}-"
+        await self.manager.event("Newstate", lambda it: it["Channel"].startswith(channel), ChannelStateDesc="Ringing")
 
     async def heard(self, kind: str, name: str) -> Message:
         """The dialplan's next word on a call of this peer: ``Call``, ``Digits`` or ``End``."""
@@ -87,14 +90,14 @@ class Asterisk:
     async def audio(self, channel: str) -> tuple[int, int]:
         """Packets of RTP that this call brought and took until now."""
         received, sent = [
-            await self.manager.action("Getvar", Channel=channel, Variable=f"CHANNEL(rtpqos,audio,{which}count)")
-            for which in ("rx", "tx")
+            await self.manager.action("Getvar", Channel=channel, Variable=f"CHANNEL({which})")
+            for which in (self.driver.received, self.driver.sent)
         ]
         return int(received["Value"] or 0), int(sent["Value"] or 0)
 
     async def hang_up(self, name: str) -> None:
         """End the calls of this peer."""
-        await self.manager.action("Hangup", Channel=f"/^SIP/{name}-.*$/")
+        await self.manager.action("Hangup", Channel=f"/^{self.driver.technology}/{name}-.*$/")
 
 
 @dataclass(frozen=True)
@@ -111,12 +114,14 @@ class Peer:
 
 
 @asynccontextmanager
-async def asterisk(folder: Path, certificates: Certificates, realm: str = "asterisk") -> AsyncIterator[Asterisk]:
+async def asterisk(
+    folder: Path, certificates: Certificates, kind: type[Asterisk] = Asterisk, *, realm: str = "asterisk"
+) -> AsyncIterator[Asterisk]:
     """The server, ready for registrations, while the context lasts."""
     sip, tls, wss, ws, port = free_ports(5)
     # RTP takes the next free ones of its hundred.
     ports = Ports(sip, tls, wss, ws, port, rtp=20000 + (port % 200) * 100)
-    _write(folder, files(ports, realm) | {"server.pem": certificates.server.read_text()})
+    _write(folder, files(ports, realm, kind.driver) | {"server.pem": certificates.server.read_text()})
     root = debian11.folder()
     command = Command(
         ["chroot", str(root), "/usr/sbin/asterisk", "-f", "-n", "-C", f"{FOLDER}/asterisk.conf"],
@@ -127,7 +132,7 @@ async def asterisk(folder: Path, certificates: Certificates, realm: str = "aster
         await process.until(lambda: _listens(port))
         async with manager(port, SECRET) as connection:
             await connection.event("FullyBooted")
-            yield Asterisk(folder, ports, certificates, connection, process, realm)
+            yield kind(folder, ports, certificates, connection, process, realm)
 
 
 def _write(folder: Path, texts: Mapping[str, str]) -> None:

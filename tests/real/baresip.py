@@ -15,17 +15,13 @@ class Baresip:
     """The phone, driven by its keyboard."""
 
     process: Running
-    desk: Desk
-    name: str
 
     async def call(self, number: str) -> None:
         """Call ``number`` at the agent's own domain."""
         await self.process.type(f"/dial {number}")
 
     async def answer(self) -> None:
-        """Take the call that rings."""
-        await self.desk.server.rings(self.name)
-        await self.process.type("/accept")
+        """It answers by itself."""
 
     async def press(self, digits: str) -> None:
         """Press digits during a call: keys, and the line's end lets go of the last one."""
@@ -37,7 +33,11 @@ class Baresip:
 
 
 @asynccontextmanager
-async def baresip(desk: Desk, login: str, name: str) -> AsyncIterator[Baresip]:
-    """The phone, started."""
+async def baresip(desk: Desk, login: str) -> AsyncIterator[Baresip]:
+    """The phone, started; told to answer calls by itself: to stop its ring while ALSA waits for PulseAudio stops it
+    for good once in a while.
+    """
     async with desk.phone(login, "baresip") as process:
-        yield Baresip(process, desk, name)
+        await process.says("baresip is ready.")
+        await process.type("/answermode auto")
+        yield Baresip(process)

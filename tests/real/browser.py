@@ -23,7 +23,7 @@ _OPTIONS = (
     "--remote-debugging-port=0",
 )  # fmt: skip
 _PAGE = """<!DOCTYPE html><html><head><meta charset="utf-8"><title>phone</title></head>
-<body><script src="account.js"></script><script src="phone.js"></script></body></html>"""
+<body><script src="written.js"></script><script src="phone.js"></script></body></html>"""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,10 @@ async def browser(desk: Desk, login: str, phone: str) -> AsyncIterator[Page]:
     _trust(home, desk.server.certificates.authority)
     profile = home / "browser"
     arguments = ["chromium", *_OPTIONS, f"--user-data-dir=/home/{login}/browser", "about:blank"]
-    written = home / ".config/softphone-provisioner" / phone / "account.js"
+    name = "provision.js" if phone == "browser-phone" else "account.js"
+    written = home / ".config/softphone-provisioner" / phone / name
     async with (
-        _served({"/": _PAGE, "/account.js": written, "/phone.js": scripts.folder() / f"{phone}.js"}) as url,
+        _served({"/": _PAGE, "/written.js": written, "/phone.js": scripts.folder() / f"{phone}.js"}) as url,
         desk.phone(login, *arguments) as process,
     ):
         told = profile / "DevToolsActivePort"

@@ -15,6 +15,7 @@ from tests.real.asterisk import Asterisk, asterisk
 from tests.real.certificates import Certificates, certificates
 from tests.real.desk import Desk, settings
 from tests.real.needs import need, need_asterisk
+from tests.real.network import own_network
 from tests.real.record import Record, closed, opened
 from tests.real.sound import sound_card
 
@@ -47,7 +48,15 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-async def server(folder: Path, trusted: Certificates) -> AsyncIterator[Asterisk]:
+def network() -> Iterator[None]:
+    """Nobody else's ports, and no way out."""
+    need("ip")
+    with own_network():
+        yield
+
+
+@pytest.fixture
+async def server(network: None, folder: Path, trusted: Certificates) -> AsyncIterator[Asterisk]:
     """The SIP server."""
     need_asterisk()
     async with asterisk(folder / "asterisk", trusted) as one:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -48,6 +49,12 @@ async def linphone_daemon(desk: Desk, login: str) -> AsyncIterator[Running]:
     arguments = ["linphone-daemon", "--config", f"/home/{login}/.config/linphone/linphonerc"]
     async with desk.phone(login, *arguments, farewell="quit") as process:
         yield process
+
+
+def console_version() -> str:
+    """The version of linphonec and linphone-daemon, which are of one package."""
+    told = subprocess.run(["linphonec", "-v"], capture_output=True, text=True, check=True)
+    return told.stdout.split()[-1]
 
 
 @dataclass(frozen=True)

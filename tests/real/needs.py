@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from tests.real import debian11, scripts
+from tests.real import debian11, pjproject, scripts
 
 
 def need(*commands: str) -> None:
@@ -31,6 +31,12 @@ def need_browser() -> None:
     need("chromium", "certutil")
     if not scripts.ready():
         lacking(f"no phones for browsers in {scripts.folder()} (tests/tools.sh makes them with npm)")
+
+
+def need_pjsua() -> None:
+    """Skip, or fail in CI, unless pjsua was made."""
+    if not pjproject.ready():
+        lacking(f"no {pjproject.program()} (tests/tools.sh makes it on Debian)")
 
 
 def lacking(reason: str) -> None:

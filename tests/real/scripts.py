@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.real.debian11 import cache
 
 SOURCE = Path(__file__).parent / "web"
-PHONES = ("jssip", "sipjs")
+PHONES = ("jssip", "sipjs", "browser-phone")
 
 
 def folder() -> Path:

@@ -26,7 +26,7 @@ async def test_baresip_registers_calls_and_is_called(
     await desk.employ(ana, "baresip", server="127.0.0.1", display_name='Ana "Ñ" Pérez')
     async with desk.machine.running() as service:
         await service.logged_in("ana")
-        async with baresip(desk, "ana", "1001") as phone:
+        async with baresip(desk, "ana") as phone:
             peer = await desk.server.registered("1001")
             out = await calls_out(desk.server, "1001", phone)
             back = await is_called(desk.server, "1001", phone)

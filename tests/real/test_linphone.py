@@ -7,7 +7,7 @@ import pytest
 from provisioner.demo.platform import SimulatedAgent
 from tests.real.conversation import DTMF, calls_out, is_called, told
 from tests.real.desk import Desk, rotated
-from tests.real.linphone import linphone_daemon, linphone_desktop, linphonec
+from tests.real.linphone import console_version, linphone_daemon, linphone_desktop, linphonec
 from tests.real.needs import need
 from tests.real.record import Record
 
@@ -31,14 +31,16 @@ async def test_linphonec_registers(desk: Desk, transport: str, record: Record) -
     record.saw("linphone", peer.user_agent, transport, "registers")
 
 
-async def test_linphone_daemon_registers(desk: Desk) -> None:
-    need("linphone-daemon")
+async def test_linphone_daemon_registers(desk: Desk, record: Record) -> None:
+    need("linphone-daemon", "linphonec")
     await desk.employ(ANA, "linphone")
     async with desk.machine.running() as service:
         await service.logged_in("ana")
         async with linphone_daemon(desk, "ana"):
             peer = await desk.server.registered("1001")
     assert (peer.transport, peer.address.split(":")[0]) == ("udp", "127.0.0.1")
+    # It does not say its name; it is of one package with linphonec.
+    record.saw("linphone", f"linphone-daemon/{console_version()}", "udp", "registers")
 
 
 async def test_linphone_desktop_registers_and_takes_over_a_new_hash_without_a_restart(

@@ -138,10 +138,10 @@ async def test_a_restarted_baresip_registers_with_the_new_password(desk: Desk) -
     new = replace(ANA, password="pw-new")
     async with desk.machine.running() as service:
         await service.logged_in("ana")
-        async with baresip(desk, "ana", "1001"):
+        async with baresip(desk, "ana"):
             await desk.server.registered("1001")
         await desk.employ(new, "baresip", server="127.0.0.1")
         await desk.written("ana", "pw-new")
         desk.server.manager.events.clear()
-        async with baresip(desk, "ana", "1001"):
+        async with baresip(desk, "ana"):
             await desk.server.registered("1001")
