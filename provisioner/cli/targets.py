@@ -21,7 +21,7 @@ _BOLD, _END = "\033[1m", "\033[0m"
 _ROWS = (
     ("credential", "credential"), ("transports", "transports"), ("with wss only", "wss_only"),
     ("for the relay", "relay"), ("media encryption", "media_encryption"),
-    ("digits", "dtmf"), ("codecs", "codecs"), ("tried with", "tried_with"),
+    ("digits", "dtmf"), ("codecs", "codecs"),
 )  # fmt: skip
 
 
@@ -55,12 +55,9 @@ def _lines(target: Mapping[str, Any], *, colour: bool) -> Iterator[str]:
     yield f"{name}  {target['title']}"
     for title, key in _ROWS:
         said = target[key]
-        words = (
-            said
-            if isinstance(said, str)
-            else ", ".join(said) or ("not yet with a real server" if key == "tried_with" else "none")
-        )
-        yield f"  {title + ':':18}{words}"
+        yield f"  {title + ':':18}{said if isinstance(said, str) else ', '.join(said) or 'none'}"
+    for phone in target["tried_with"] or ["not yet with a real server"]:
+        yield f"  {'tried with:':18}{phone}"
     for file in target["files"]:
         seed = ", written once and then the phone's own" if file["once"] else ""
         yield f"  {'file:':18}~/{file['path']} ({file['mode']}{seed})"

@@ -39,6 +39,17 @@ def test_what_becomes_of_a_phone_where_only_wss_is_allowed_is_told(name, way, wo
     assert (told["with wss only"], told["for the relay"]) == (way, words)
 
 
+def test_each_phone_of_the_record_has_a_line_and_a_target_without_one_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["targets", "--root", str(tmp_path)]) == 0
+    told = [line.split(maxsplit=2)[2] for line in capsys.readouterr().out.splitlines() if "tried with:" in line]
+    every = CatalogReader([shipped()]).read().targets.values()
+    expected = [phone for one in every for phone in one.tried_with or ("not yet with a real server",)]
+    assert sorted(told) == sorted(expected)
+    assert "not yet with a real server" in told
+
+
 def test_a_misspelt_one_is_guessed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["targets", "linfone", "--root", str(tmp_path)]) == 1
     assert "did you mean `linphone`?" in capsys.readouterr().err

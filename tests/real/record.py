@@ -14,7 +14,7 @@ from pathlib import Path
 
 FILE = Path(__file__).with_name("record.json")
 TEMPLATES = Path(__file__).parents[2] / "templates"
-SERVER = "Asterisk 16 (chan_sip)"
+SERVER = "Asterisk 16 (chan_sip, and chan_pjsip where it says so)"
 _ROW = "Tried with a real server: "
 
 # Target → phone with version → transport → what was seen.
