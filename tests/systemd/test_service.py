@@ -72,9 +72,14 @@ def test_without_usable_settings_it_is_not_tried_again(machine: Booted):
     assert told == {"ActiveState": "failed", "ExecMainStatus": "78", "NRestarts": "0"}
 
 
-@pytest.mark.parametrize(("signal", "result"), [("STOP", "watchdog"), ("KILL", "signal")])
+# SIGUSR2 lets the loop hang, as a bug would.
+_HANG = "import signal, time\nsignal.signal(signal.SIGUSR2, lambda *_: time.sleep(3600))\n"
+
+
+@pytest.mark.parametrize(("signal", "result"), [("STOP", "watchdog"), ("USR2", "watchdog"), ("KILL", "signal")])
 def test_it_comes_back_with_its_sessions(machine: Booted, signal: str, result: str):
-    drop_in(machine, "WatchdogSec=1", "RestartSec=100ms")
+    machine.write("/opt/hang/sitecustomize.py", _HANG)
+    drop_in(machine, "WatchdogSec=1", "RestartSec=100ms", "Environment=PYTHONPATH=/opt/hang")
     configure(machine, kiosk(machine))
     machine.do("systemctl", "start", DAEMON)
     logged_in(machine, "ana")
@@ -83,6 +88,7 @@ def test_it_comes_back_with_its_sessions(machine: Booted, signal: str, result: s
     machine.until(lambda: pid(machine) not in (0, process), "another process")
     logged_in(machine, "ana")
     assert f"Failed with result '{result}'" in machine.journal(DAEMON)
+    assert ("Fatal Python error: Aborted" in machine.journal(DAEMON)) is (signal == "USR2")  # it says where it hung
     assert machine.unit(DAEMON, "NRestarts")["NRestarts"] == "1"
     assert (seen(machine).logins, seen(machine).log_offs) == (["ana"], [])
     assert kiosk_file(machine) == before
