@@ -122,7 +122,7 @@ async def test_a_running_baresip_is_told_of_a_new_password(desk: Desk) -> None:
     new = replace(ANA, password="pw-new")
     async with desk.machine.running() as service:
         await service.until(lambda status: bool(status["agents"][0]["targets"]) and is_told(status))
-        async with baresip(desk, "ana", "1001") as phone:
+        async with baresip(desk, "ana") as phone:
             await desk.server.registered("1001")
             desk.server.manager.events.clear()
             await desk.employ(new, target, server="127.0.0.1")
