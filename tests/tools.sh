@@ -21,6 +21,7 @@ if [ "${1:-}" = systemd ]; then
     need systemd-nspawn systemd-container
     need mmdebstrap mmdebstrap
     need lintian lintian
+    need btrfs btrfs-progs
 fi
 if [ "${1:-}" = real ]; then
     need mmdebstrap mmdebstrap

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -133,7 +134,7 @@ def test_the_control_socket_is_for_root_and_the_service_only(serving: Booted):
     assert "836ee64b" not in serving.journal()  # the beginning of ana's HA1
 
 
-def test_a_boot_without_network_goes_on_with_the_last_good_files(release: str, layer, tmp_path):
+def test_a_boot_without_network_goes_on_with_the_last_good_files(release: str, layer: Path, tmp_path: Path):
     lower = layers(layer, root=folder(release))
     with booted(lower, tmp_path) as machine:
         simulate_platform(machine)

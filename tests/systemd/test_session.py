@@ -6,9 +6,11 @@ import json
 import re
 import stat
 from base64 import b64decode
+from pathlib import Path
 
 from tests.systemd.boot import Booted
 from tests.systemd.desktop import FOLDER, agent, employ, log_in, log_out, manage, place, session
+from tests.systemd.quota import quota
 from tests.systemd.workstation import COURIER, DAEMON, configure, install, logged_in, newer, pid, seen, status
 
 SECRETS = ("pw-ana", "836ee64b1a117a88af8f23644b787e4f")
@@ -118,7 +120,7 @@ def test_two_users_never_see_each_other_s_secrets(machine: Booted):
         assert machine.run("ls", "/home/ana", user="beto").code
 
 
-def test_open_sessions_get_the_new_courier_with_an_upgrade(machine: Booted, package, tmp_path):
+def test_open_sessions_get_the_new_courier_with_an_upgrade(machine: Booted, package: Path, tmp_path: Path):
     serve(machine, agent("ana"), login="at: session, session_grace: 20s")
     with session(machine, "ana"):
         logged_in(machine, "ana")
@@ -156,10 +158,11 @@ HINDRANCES = {
     "elsa": ("mkdir .config; mount -t tmpfs -o size=4k,uid=$UID,mode=700 t .config; echo x >.config/x", "full"),
     "fabio": ("mkdir .config; mount -t tmpfs -o ro,uid=$UID,mode=700 t .config", "read-only"),
     "gina": ("mkdir -m 0755 .config", "permission"),
+    "ana": ("install -d -o ana .config", "quota"),
 }
 
 
-def test_what_is_in_the_way_of_one_is_said_and_nobody_else_s_trouble(machine: Booted):
+def test_what_is_in_the_way_of_one_is_said_and_nobody_else_s_trouble(machine: Booted, tmp_path: Path):
     names = ["beto", *HINDRANCES]
     employ(machine, *names)
     for name, (script, _) in HINDRANCES.items():
@@ -167,7 +170,7 @@ def test_what_is_in_the_way_of_one_is_said_and_nobody_else_s_trouble(machine: Bo
         machine.do("sh", "-ec", f"cd /home/{name}; {script.replace('$UID', uid)}")
     configure(machine, *map(agent, names))
     machine.do("systemctl", "start", DAEMON)
-    with session(machine, *names):
+    with quota(machine, tmp_path, "/home/ana/.config", "ana"), session(machine, *names):
         logged_in(machine, *names)
         machine.until(place(machine, "beto").exists, "beto's file")
         for name, (_, said) in HINDRANCES.items():
