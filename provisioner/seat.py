@@ -27,7 +27,7 @@ class Seat:
     is a session. ``changed`` wakes the login task, ``tried`` is set after each login that was tried. ``busy`` is held
     by whoever logs in or off, ``delivering`` by whoever brings files. ``rendered`` is what the files were made from
     last. ``reloads`` is what phones are still to be told, by the folder of their files. ``gone`` says that this agent
-    is served no longer.
+    is served no longer, ``looking`` that its realm is being looked for.
     """
 
     served: Served
@@ -44,6 +44,7 @@ class Seat:
     task: asyncio.Task[None] | None = None
     renew: bool = False
     gone: bool = False
+    looking: bool = False
 
     @property
     def login(self) -> str:

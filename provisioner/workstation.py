@@ -53,6 +53,7 @@ class Workstation:
                 spawn=spawn,
                 chances=chances,
                 key=bench.store.key(),
+                busy=lambda seat: self._relays.calls(seat.login) > 0,
             )
         )
         self._phones = Phones(self.couriers.hands, self._work, spawn, self._reloads)
@@ -243,7 +244,11 @@ class Workstation:
 
     async def _logged_in(self, seat: Seat) -> None:
         if job := self._job(seat):
-            await self._discovery.look(seat, job)
+            seat.looking = True
+            try:
+                await self._discovery.look(seat, job)
+            finally:
+                seat.looking = False
         await self._render(seat)
 
     def _job(self, seat: Seat) -> Job | None:
@@ -252,6 +257,8 @@ class Workstation:
 
     async def _render(self, seat: Seat) -> None:
         """Bring relay and files of one seat up to date, from the session at hand."""
+        if seat.looking:
+            return  # it is done when the realm is known
         await self._relays.serve(seat.login, self._job(seat))
         await self._phones.bring(seat, self._job)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -39,6 +39,7 @@ class Desk:
     folder: Path
     store: Store
     calls: bool = False
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
     seat: Seat = field(init=False)
     reloads: Reloads = field(init=False)
 
@@ -53,12 +54,16 @@ class Desk:
                 hands=lambda _: self.hands,
                 keep=self.keep,
                 again=self.bring,
-                spawn=asyncio.get_running_loop().create_task,
+                spawn=self.spawn,
                 chances=Chances(time.time, random.random),
                 key=b"key",
                 busy=lambda _: self.calls,
             )
         )
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        self.tasks.append(asyncio.create_task(work))
+        return self.tasks[-1]
 
     async def keep(self, change: Callable[[Store], None]) -> None:
         change(self.store)
@@ -89,6 +94,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     finally:
         await made.reloads.stop()
         store.close()
+    # In the service, an exception of one of them would be a bug that ends it.
+    assert not [task for task in made.tasks if not task.cancelled() and task.exception()]
 
 
 async def true(condition: Callable[[], bool]) -> None:
@@ -121,6 +128,14 @@ async def test_files_that_did_not_come_are_told_to_nobody(desk: Desk):
     (desk.folder / "phone" / staged_name("a")).mkdir()
     await desk.bring(desk.seat)
     assert not desk.file.exists() and not desk.seat.reloads and desk.store.reloads() == ()
+
+
+async def test_a_phone_that_waits_can_be_stopped(desk: Desk):
+    desk.calls = True
+    await desk.bring(desk.seat)
+    await true(lambda: desk.seat.reloads[desk.place.absolute].busy_since is not None)
+    await desk.reloads.stop()
+    assert all(task.done() for task in desk.tasks)
 
 
 async def test_stopping_leaves_what_is_pending_in_the_state(desk: Desk):

@@ -67,6 +67,7 @@ def phone(machine: Machine, user: str = "") -> Phone:
     script.write_text(
         "#!/bin/sh\n"
         f'sed -n \'s/.*"display_name": *"\\([^"]*\\)".*/\\1/p\' "$1" >> {folder}/runs\n'
+        f"while [ -e {folder}/hold ]; do sleep 0.05; done\n"
         f"exit $(cat {folder}/code)\n"
     )
     script.chmod(0o755)
@@ -125,6 +126,20 @@ async def test_a_hundred_edits_are_told_a_few_times_and_the_last_one_for_certain
             made.settle(f"N{number}")
         await at_rest(service, made, "N100")
     assert made.told()[-1] == "N100" and len(made.told()) < 8
+
+
+async def test_files_that_come_while_the_command_runs_are_told_too(machine: Machine):
+    made = phone(machine)
+    made.settle("Ana")
+    (made.folder / "hold").touch()
+    async with machine.running() as service:
+        await until(lambda: made.told() == ["Ana"])
+        made.settle("Eva")
+        await until(lambda: made.name() == "Eva")
+        await service.until(lambda status: (target(status)["reload"] or {}).get("count") == 0)
+        (made.folder / "hold").unlink()
+        await at_rest(service, made, "Eva")
+    assert made.told() == ["Ana", "Eva"]
 
 
 async def test_a_failure_is_tried_again_until_it_works(machine: Machine, platform: SimulatedPlatform):
