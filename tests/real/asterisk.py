@@ -119,8 +119,7 @@ async def asterisk(
 ) -> AsyncIterator[Asterisk]:
     """The server, ready for registrations, while the context lasts."""
     sip, tls, wss, ws, port = free_ports(5)
-    # RTP takes the next free ones of its hundred.
-    ports = Ports(sip, tls, wss, ws, port, rtp=20000 + (port % 200) * 100)
+    ports = Ports(sip, tls, wss, ws, port, rtp=20000)
     _write(folder, files(ports, realm, kind.driver) | {"server.pem": certificates.server.read_text()})
     root = debian11.folder()
     command = Command(

@@ -47,7 +47,7 @@ exten => h,1,UserEvent(End,{peer})
 
 @dataclass(frozen=True)
 class Ports:
-    """Where the server listens, all on 127.0.0.1; ``sip`` is for UDP and TCP."""
+    """Where the server listens, all on 127.0.0.1; ``sip`` is for UDP and TCP, ``rtp`` the first of a hundred."""
 
     sip: int
     tls: int
