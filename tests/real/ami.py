@@ -82,9 +82,9 @@ def _parse(block: bytes) -> Message:
 
 
 @asynccontextmanager
-async def manager(port: int, secret: str) -> AsyncIterator[Manager]:
-    """Log in as ``tests`` at 127.0.0.1."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def manager(port: int, secret: str, host: str = "127.0.0.1") -> AsyncIterator[Manager]:
+    """Log in as ``tests``."""
+    reader, writer = await asyncio.open_connection(host, port)
     one = Manager(reader, writer)
     listening = asyncio.create_task(one.listen())
     try:

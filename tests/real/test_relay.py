@@ -1,0 +1,251 @@
+"""Native phones on an account that allows only wss: registered, calling and called through the relay.
+
+The phone's file is what the program wrote; it holds no secret of the platform.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform, serve
+from tests.machine import LOOK_AGAIN, PATIENCE, Machine, Service
+from tests.real.ami import Message
+from tests.real.baresip import baresip
+from tests.real.conversation import DIGITS, Phone, enough_audio
+from tests.real.desk import Desk, rotated
+from tests.real.far_asterisk import FarAsterisk, certificates_for, far_asterisk, restarted
+from tests.real.linphone import linphonec
+from tests.real.needs import need, need_asterisk
+from tests.real.networks import SERVER, Far, two_networks
+from tests.real.record import Record
+from tests.real.sound import sound_card
+from tests.real.twinkle import twinkle
+
+pytestmark = pytest.mark.slow
+
+ROW = {"transport": "wss", "encryption": "yes", "dtmfmode": "rfc2833", "nat": "no", "allow": "alaw;ulaw"}
+ANA = SimulatedAgent("ana", "pw-ana", "1001", row=ROW)
+VIA = "wss through the relay"
+# Packets of audio.
+SOME = 10
+
+
+@dataclass
+class Here:
+    """The desk, with the service running."""
+
+    desk: Desk
+    service: Service
+    server: FarAsterisk
+    stack: AsyncExitStack
+    server_stack: AsyncExitStack
+    far: Far
+
+    async def phone(self, target: str) -> Phone:
+        if target == "linphone":
+            return await self.stack.enter_async_context(linphonec(self.desk, "ana"))
+        if target == "twinkle":
+            return await self.stack.enter_async_context(twinkle(self.desk, "ana", "1001"))
+        return await self.stack.enter_async_context(baresip(self.desk, "ana", "1001"))
+
+    async def restart_server(self) -> None:
+        """As after a power cut, and with all registrations forgotten."""
+        await self.server.forget("1001")
+        folder, certificates = self.server.folder, self.server.certificates
+        await self.server_stack.aclose()
+        self.server = await self.server_stack.enter_async_context(restarted(folder, certificates, self.far))
+
+    async def talks(self, phone: Phone) -> Message:
+        """A call that is up: digits, then audio both ways, and the phone hangs up."""
+        call = await self.is_heard()
+        await phone.press(DIGITS)
+        digits = await self.server.heard("Digits", "1001")
+        assert digits["Digits"] == DIGITS
+        await enough_audio(self.server, call["Channel"])
+        await phone.hang_up()
+        await self.server.heard("End", "1001")
+        return call
+
+    async def is_heard(self) -> Message:
+        """A call of which the server hears something: the keys are agreed."""
+        call = await self.server.heard("Call", "1001")
+        async with asyncio.timeout(PATIENCE):
+            while (await self.server.audio(call["Channel"]))[0] < SOME:  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(LOOK_AGAIN)
+        return call
+
+    async def relay(self) -> dict[str, object]:
+        [agent] = (await self.service.status())["agents"]
+        return agent["relay"]
+
+    def no_secret(self) -> bool:
+        files = [path for path in self.desk.home("ana").rglob("*") if path.is_file()]
+        secret = str(self.server.agents["1001"].row.get("md5secret") or "")
+        return not secret or not any(secret in path.read_text(errors="replace") for path in files)
+
+
+@asynccontextmanager
+async def at_work(folder: Path, *targets: object, **account: object) -> AsyncIterator[Here]:
+    need_asterisk()
+    need("ip", "nsenter", "pulseaudio")
+    trusted = certificates_for(folder)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(trusted.server)
+    platform = SimulatedPlatform(domain=SERVER)
+    async with AsyncExitStack() as stack:
+        far = await stack.enter_async_context(two_networks())
+        server_stack = await stack.enter_async_context(AsyncExitStack())
+        server = await server_stack.enter_async_context(far_asterisk(folder / "asterisk", trusted, far))
+        url = (await stack.enter_async_context(serve(platform, context))).replace("127.0.0.1", "localhost")
+        machine = Machine(folder / "machine", url)
+        said = {"url": url, "ca_file": str(trusted.authority), "domain": SERVER,
+                "websocket": {"host": SERVER, "port": server.ports.wss}}  # fmt: skip
+        machine.main.write_text(json.dumps({"platform": said, "login": {"splay": "0s"}, "watch": {"settle": "50ms"}}))
+        desk = Desk(folder, platform, machine, server)
+        desk.environment |= await stack.enter_async_context(sound_card(folder))
+        platform.put(ANA)
+        await server.put(ANA)
+        lines = [f"  targets: {json.dumps(targets)}", f"  account: {json.dumps(account)}"]
+        machine.agent("ana", *lines, password=ANA.password)
+        service = await stack.enter_async_context(machine.running())
+        await service.logged_in("ana")
+        yield Here(desk, service, server, stack, server_stack, far)
+
+
+@pytest.mark.parametrize("target, command", [("linphone", "linphonec"), ("baresip", "baresip")])
+async def test_it_registers_calls_and_is_called(folder: Path, target: str, command: str, record: Record) -> None:
+    need(command)
+    async with at_work(folder, target) as here:
+        phone = await here.phone(target)
+        peer = await here.server.registered("1001")
+        await phone.call("600")
+        out = await here.talks(phone)
+        await here.server.call("1001")
+        await phone.answer()
+        back = await here.talks(phone)
+        assert here.no_secret()
+        assert (await here.relay())["calls"] == 0
+    assert peer.transport == "ws"  # so the server calls it over TLS too; its peer allows nothing but wss
+    assert (out["Encrypted"], back["Encrypted"]) == ("1", "1")
+    record.saw(target, peer.user_agent, VIA, "registers", "calls", "is called", "audio both ways", "digits by rfc4733")
+
+
+async def test_twinkle_registers(folder: Path, record: Record) -> None:
+    need("twinkle-console")
+    async with at_work(folder, "twinkle", media_encryption="none") as here:
+        await here.phone("twinkle")
+        peer = await here.server.registered("1001")
+    assert (peer.transport, peer.allowed) == ("ws", "wss")
+    record.saw("twinkle", peer.user_agent, VIA, "registers")
+
+
+@pytest.mark.parametrize("target, command", [("linphone", "linphonec"), ("baresip", "baresip")])
+async def test_a_restart_of_the_server_costs_the_phone_nothing(folder: Path, target: str, command: str) -> None:
+    need(command)
+    async with at_work(folder, target) as here:
+        await here.phone(target)
+        await here.server.registered("1001")
+        await here.restart_server()
+        await here.server.registered("1001")
+
+
+@pytest.mark.parametrize("target, command", [("linphone", "linphonec"), ("baresip", "baresip")])
+async def test_another_hash_is_taken_over_without_a_word_to_the_phone(folder: Path, target: str, command: str) -> None:
+    need(command)
+    async with at_work(folder, target) as here:
+        phone = await here.phone(target)
+        await here.server.registered("1001")
+        here.desk.platform.put(rotated(ANA))
+        await here.server.put(rotated(ANA))
+        assert (await here.desk.machine.command("refresh", "ana")).code == 0
+        await phone.call("600")
+        await here.talks(phone)
+        assert here.server.refusals() == []
+
+
+@pytest.mark.parametrize("target, command", [("linphone", "linphonec"), ("baresip", "baresip")])
+async def test_a_call_is_counted_while_it_lasts(folder: Path, target: str, command: str) -> None:
+    need(command)
+    async with at_work(folder, target) as here:
+        phone = await here.phone(target)
+        await here.server.registered("1001")
+        await phone.call("600")
+        await here.server.heard("Call", "1001")
+        assert (await here.relay())["calls"] == 1
+        await here.server.hang_up("1001")
+        await here.server.heard("End", "1001")
+        await here.service.until(lambda status: status["agents"][0]["relay"]["calls"] == 0)
+
+
+@pytest.mark.parametrize("target, command", [("linphone", "linphonec"), ("baresip", "baresip")])
+async def test_a_call_is_held_and_taken_up_again(folder: Path, target: str, command: str, record: Record) -> None:
+    need(command)
+    hold, resume = {"linphone": ("pause", "resume 1"), "baresip": ("/hold", "/resume")}[target]
+    async with at_work(folder, target) as here:
+        phone = await here.phone(target)
+        peer = await here.server.registered("1001")
+        await phone.call("600")
+        call = await here.is_heard()
+        await phone.process.type(hold)  # type: ignore[attr-defined]
+        await here.server.manager.event("Hold", Channel=call["Channel"])
+        if target == "linphone":
+            await phone.process.says("to LinphoneCallPaused")  # type: ignore[attr-defined]
+        await phone.process.type(resume)  # type: ignore[attr-defined]
+        await here.server.manager.event("Unhold", Channel=call["Channel"])
+        await phone.hang_up()
+        await here.server.heard("End", "1001")
+    record.saw(target, peer.user_agent, VIA, "holds and resumes")
+
+
+@pytest.mark.parametrize("target, command", [("linphone", "linphonec"), ("baresip", "baresip")])
+async def test_a_call_is_given_up_before_it_is_answered(
+    folder: Path, target: str, command: str, record: Record
+) -> None:
+    need(command)
+    async with at_work(folder, target) as here:
+        phone = await here.phone(target)
+        peer = await here.server.registered("1001")
+        await phone.call("602")
+        ringing = await here.server.manager.event("Newchannel", Exten="602")
+        await here.service.until(lambda status: status["agents"][0]["relay"]["calls"] == 1)
+        await phone.hang_up()
+        await here.server.manager.event("Hangup", Channel=ringing["Channel"])
+        await here.service.until(lambda status: status["agents"][0]["relay"]["calls"] == 0)
+    record.saw(target, peer.user_agent, VIA, "cancels")
+
+
+async def test_a_call_is_declined(folder: Path, record: Record) -> None:
+    need("baresip")
+    async with at_work(folder, "baresip") as here:
+        phone = await here.phone("baresip")
+        peer = await here.server.registered("1001")
+        await here.server.call("1001")
+        await here.server.rings("1001")
+        await phone.hang_up()
+        gone = await here.server.manager.event("Hangup", lambda event: event["Channel"].startswith("SIP/1001-"))
+        assert gone["Cause"] in ("17", "21")  # busy, or rejected
+        assert (await here.relay())["calls"] == 0
+    record.saw("baresip", peer.user_agent, VIA, "declines")
+
+
+@pytest.mark.parametrize("target, command", [("linphone", "linphonec"), ("baresip", "baresip")])
+async def test_a_call_is_given_to_somebody_else(folder: Path, target: str, command: str, record: Record) -> None:
+    need(command)
+    transfer = {"linphone": "transfer 603", "baresip": "/transfer 603"}[target]
+    async with at_work(folder, target) as here:
+        phone = await here.phone(target)
+        peer = await here.server.registered("1001")
+        await here.server.call("1001")
+        await phone.answer()
+        await here.is_heard()
+        await phone.process.type(transfer)  # type: ignore[attr-defined]
+        await here.server.manager.event("BlindTransfer", Extension="603")
+    record.saw(target, peer.user_agent, VIA, "transfers")
