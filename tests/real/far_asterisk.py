@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import trustme
 
+from provisioner.demo.platform import SimulatedAgent
 from tests.real import debian11
 from tests.real.ami import manager
 from tests.real.asterisk import Asterisk
-from tests.real.asterisk_files import FOLDER, SECRET, Ports, files, sip_conf
+from tests.real.asterisk_files import CHAN_SIP, FOLDER, SECRET, Driver, Ports, files
 from tests.real.certificates import Certificates
 from tests.real.networks import SERVER, Far
 from tests.real.processes import Command, running
@@ -22,30 +24,26 @@ PORTS = Ports(sip=5060, tls=5061, wss=8089, ws=8088, manager=5038, rtp=20000)
 _MORE = "force_avp=yes\ncallcounter=yes\nmailbox={name}@default\n"
 
 
+def _written(ports: Ports, realm: str, agents: Iterable[SimulatedAgent], edition: str) -> str:
+    text = CHAN_SIP.written(ports, realm, known := list(agents), edition)
+    for agent in known:
+        text = text.replace(f"[{agent.name}]\n", f"[{agent.name}]\n{_MORE.format(name=agent.name)}")
+    return text.replace("127.0.0.1", SERVER)
+
+
+_DRIVER = replace(CHAN_SIP, written=_written)
+
+
 class FarAsterisk(Asterisk):
     """As ``Asterisk``, at its own address; its peers have a mailbox."""
 
-    async def put(self, *agents: object) -> None:
-        self.agents |= {agent.name: agent for agent in agents}  # type: ignore[attr-defined]
-        (self.folder / "sip.conf").write_text(_sip_conf(self))
-        await self.manager.command("sip reload")
-        names = [agent.name for agent in agents]  # type: ignore[attr-defined]
-        async with asyncio.timeout(20):
-            while not all([name in await self._show(name) for name in names]):  # noqa: ASYNC110 - no event tells
-                await asyncio.sleep(0.05)
-
-
-def _sip_conf(server: Asterisk) -> str:
-    text = sip_conf(server.ports, server.realm, server.agents.values())
-    for name in server.agents:
-        text = text.replace(f"[{name}]\n", f"[{name}]\n{_MORE.format(name=name)}")
-    return text.replace("127.0.0.1", SERVER)
+    driver: ClassVar[Driver] = _DRIVER
 
 
 @asynccontextmanager
 async def far_asterisk(folder: Path, certificates: Certificates, far: Far) -> AsyncIterator[FarAsterisk]:
     """The server, ready for registrations, while the context lasts."""
-    texts = files(PORTS, "asterisk") | {"server.pem": certificates.server.read_text()}
+    texts = files(PORTS, "asterisk", _DRIVER) | {"server.pem": certificates.server.read_text()}
     folder.mkdir()
     for name, text in texts.items():
         (folder / name).write_text(text.replace("127.0.0.1", SERVER))

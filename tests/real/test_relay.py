@@ -54,7 +54,7 @@ class Here:
             return await self.stack.enter_async_context(linphonec(self.desk, "ana"))
         if target == "twinkle":
             return await self.stack.enter_async_context(twinkle(self.desk, "ana", "1001"))
-        return await self.stack.enter_async_context(baresip(self.desk, "ana", "1001"))
+        return await self.stack.enter_async_context(baresip(self.desk, "ana"))
 
     async def restart_server(self) -> None:
         """As after a power cut, and with all registrations forgotten."""
@@ -227,6 +227,7 @@ async def test_a_call_is_declined(folder: Path, record: Record) -> None:
     async with at_work(folder, "baresip") as here:
         phone = await here.phone("baresip")
         peer = await here.server.registered("1001")
+        await phone.process.type("/answermode manual")  # type: ignore[attr-defined]
         await here.server.call("1001")
         await here.server.rings("1001")
         await phone.hang_up()
