@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench import bulk, edits, process
+from tests.bench import bulk, edits, process, relay
 from tests.bench.table import Figure, shown
 from tests.bench.yardsticks import plain_loop, watchdog_alone
 
@@ -25,6 +25,7 @@ def figures(folder: Path) -> Iterator[Figure]:
     yield from asyncio.run(process.courier(folder / "courier"))
     yield from asyncio.run(edits.measure(folder / "edits1", 1, 1000))
     yield from asyncio.run(edits.measure(folder / "edits1000", 1000, 100))
+    yield from relay.figures(folder / "relay")
 
 
 def main() -> int:
