@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from provisioner.core.sip.grammar import NotSip
-from provisioner.core.sip.message import Message, parse_message, read_head, take_message
+from provisioner.core.sip.message import Message, parse_message, read_head
 
 # Asterisk closes the WebSocket at a frame above 65,535 bytes; what the relay adds needs room as well.
 MOST_BYTES = 64_000
@@ -46,7 +46,8 @@ def take_from_stream(stream: bytes) -> tuple[Message | Ping | None, bytes]:
         raise NotSip("Content-Length is missing")
     if end + len(PING) + length > MOST_BYTES:
         raise TooLarge(head)
-    return take_message(stream) if end + len(PING) + length <= len(stream) else (None, stream)
+    start, stop = end + len(PING), end + len(PING) + length
+    return (replace(head, body=stream[start:stop]), stream[stop:]) if stop <= len(stream) else (None, stream)
 
 
 def read_packet(packet: bytes) -> Message | Ping | None:

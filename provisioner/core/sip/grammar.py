@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from provisioner.core.problem import Place, Problem, ProvisionerError
 
 TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]+"
+_TOKEN = re.compile(TOKEN)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -18,9 +20,10 @@ class NotSip(ProvisionerError):
         super().__init__(Problem(Place(where), what, "the other side does not speak SIP as RFC 3261 has it"))
 
 
+@lru_cache(256)
 def is_token(text: str) -> bool:
     """Whether ``text`` is a token: what methods, header names and parameter names are made of."""
-    return re.fullmatch(TOKEN, text) is not None
+    return _TOKEN.fullmatch(text) is not None
 
 
 def split(text: str, separator: str) -> Iterator[str]:

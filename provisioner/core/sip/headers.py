@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from provisioner.core.sip.grammar import split
 
@@ -48,6 +49,7 @@ class Header:
             yield from split(self.value, ",")
 
 
+@lru_cache(256)
 def key_of(name: str) -> str:
     """The name that all spellings of a header share: long and in lower case."""
     name = name.lower()
