@@ -25,19 +25,20 @@ PATIENCE = 30.0
 
 AGENTS = (
     SimulatedAgent("ana", "t4ngo-Ana", "1001", row={"fullname": "Ana Núñez", "allow": "opus;alaw;ulaw"}),
-    SimulatedAgent("beto", "s4mba-Beto", "1002", "older", row={"fullname": "Beto Souza", "transport": "tls,udp"}),
+    SimulatedAgent("beto", "s4mba-Beto", "1002", "older", row={"fullname": "Beto Souza"}),
     SimulatedAgent("carla", "the-new-password", "1003"),
 )
 MAIN = """\
 platform:
   url: {url}        # the simulated platform; yours is https://NAME.ucontactcloud.com
+  stun: [stun.contact-centre.example]
 login:
   splay: 0s         # nobody else arrives at 08:00 here
   first_retry: 1s
 """
 FLOOR = """\
 defaults:
-  targets: [jssip, linphone]
+  targets: [jssip, twinkle]
 agents:
 - login: ana
   password: t4ngo-Ana
@@ -45,7 +46,7 @@ agents:
 - login: beto
   password: s4mba-Beto
   home: /home/beto
-  targets: [linphone, baresip]
+  targets: [linphone]
 - login: carla
   password: the-old-password     # changed at the platform, not here
   home: /home/carla
@@ -82,8 +83,9 @@ class _Story:
         status = await self._until(_is_settled)
         print(_indented(status_as_text(status, now=time.time(), colour=colourful(sys.stdout))))
         print("\n   beto's first login met a busy platform (503) and was tried again; carla's password is wrong, and a")
-        print("   refusal is final until IT changes something. ana's account speaks WebSocket only, which linphone")
-        print("   cannot: a dead file would be worse than none. The files, readable by their owner only:\n")
+        print("   refusal is final until IT changes something. The accounts speak WebSocket only: with twinkle no")
+        print("   call would work there, and a dead file would be worse than none; linphone goes through the relay,")
+        print("   and its files hold no secret. The files, readable by their owner only:\n")
         for path in sorted(path for path in (self._places.root / "home").rglob("*") if path.is_file()):
             print(f"     {path.stat().st_mode & 0o777:04o}  {path}")
 
@@ -105,7 +107,7 @@ class _Story:
 
     async def mistake(self) -> None:
         good = self._floor.read_text()
-        self._floor.write_text(good.replace("targets: [jssip, linphone]", "target: [jssip, linphone]"))
+        self._floor.write_text(good.replace("targets: [jssip, twinkle]", "target: [jssip, twinkle]"))
         _say(4, "IT makes a mistake. What was in force stays in force, and the status says where the mistake is:")
         status = await self._until(lambda status: status["configuration"]["refused_at"] is not None)
         text = status_as_text(status, now=time.time(), colour=colourful(sys.stdout))
