@@ -565,6 +565,23 @@ async def test_what_is_pending_waits_for_the_session_to_come_back(desk: Phone):
 
 
 @root_only
+async def test_a_phone_is_told_in_the_next_session_though_its_agent_is_logged_off(desk: Phone):
+    machine = desk.machine
+    desk.answers(1)
+    desk.settle("Ana")
+    async with machine.running() as service:
+        async with session(machine, ANA, machine.home("ana")):
+            await service.until(lambda status: (target(status)["reload"] or {}).get("count", 0) >= 1)
+        await until(lambda: "session over" in service.log.read_text())
+        assert (await machine.command("log-off", "ana")).code == 0
+        desk.answers(0)
+        runs = len(desk.told())
+        async with session(machine, ANA, machine.home("ana")):
+            await until(lambda: len(desk.told()) > runs)
+            await service.until(lambda status: target(status)["reload"] is None)
+
+
+@root_only
 async def test_a_call_in_the_session_puts_the_delivery_off(desk: Phone):
     machine = desk.machine
     desk.settle("Ana", busy(desk))

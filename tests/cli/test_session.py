@@ -7,7 +7,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
@@ -80,6 +81,13 @@ class Desk:
 
     async def next(self) -> Connection:
         return await asyncio.wait_for(self.come.get(), PATIENCE)
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Shorter than the usual one: the address of a socket holds 107 bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -392,6 +392,19 @@ def test_an_older_state_can_be_looked_at_without_changing_it(state: Path):
     db.close()
 
 
+def test_an_older_state_that_is_damaged_is_set_aside_as_it_is(state: Path):
+    first_layout(state)
+    with sqlite3.connect(state / "state.sqlite") as db:
+        db.execute("DROP TABLE attempt")
+    db.close()
+    with opened(state) as store:
+        assert "was damaged" in str(store.remarks[0])
+    with sqlite3.connect(state / "state.sqlite.damaged-1") as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+        assert db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'reload'").fetchone() == (0,)
+    db.close()
+
+
 def test_an_upgrade_that_is_cut_short_loses_nothing(state: Path):
     def upgrade() -> None:
         with opened(state):
