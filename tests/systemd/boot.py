@@ -93,12 +93,12 @@ class Booted:
             "journalctl", "--boot", "--no-pager", "--output=short-monotonic", *(["-u", unit] if unit else [])
         )
 
-    def until(self, true: Callable[[], bool], what: str = "") -> float:
-        """Look again and again until ``true`` holds; gives the seconds that it took."""
+    def until(self, true: Callable[[], bool], what: str, *, pause: float = LOOK_AGAIN) -> float:
+        """Look again and again, ``pause`` seconds apart, until ``true`` holds; gives the seconds that it took."""
         began = time.monotonic()
         while not true():
             assert time.monotonic() - began < PATIENCE, f"waited in vain: {what}\n{self.journal()}"
-            time.sleep(LOOK_AGAIN)
+            time.sleep(pause)
         return time.monotonic() - began
 
     def entering(self, command: Sequence[str], user: str = "root") -> list[str]:

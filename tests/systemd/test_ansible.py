@@ -13,9 +13,9 @@ import pytest
 
 from tests.systemd.boot import PATIENCE, Booted, booted
 from tests.systemd.roots import folder
-from tests.systemd.workstation import DAEMON, ETC, SOURCE, URL, seen, simulate_platform, status
+from tests.systemd.workstation import DAEMON, ETC, SOURCE, URL, logged_in, seen, simulate_platform, status
 
-MAIN = f"platform: {{url: '{URL}'}}\nlogin: {{splay: 0s}}\n"
+MAIN = f"platform: {{url: '{URL}'}}\nlogin: {{splay: 0s, first_retry: 1s}}\n"
 AGENT = "agents: [{login: ana, password: pw-ana, home: /var/lib/softphone-provisioner, targets: [json]}]\n"
 # Ansible thinks that this is ssh; the command is its last word.
 _ENTER = '#!/bin/sh\nfor command; do :; done\nexec {enter} sh -c "$command"\n'
@@ -79,6 +79,7 @@ def test_a_floor_is_one_command(machine: Booted, package: Path, tmp_path: Path):
     floor.write(MAIN, AGENT.replace("json", "json, jssip"))
     third = floor.play()
     assert third.returncode == 0 and "changed=3" in third.stdout, third.stdout  # a file, a removal, the reload
+    logged_in(machine, "ana")
     (ana,) = status(machine)["agents"]
     assert [one["target"] for one in ana["targets"]] == ["json", "jssip"]
     before = machine.read(f"{ETC}/provisioner.yaml")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests.real.needs import need
 from tests.systemd.boot import Booted
+from tests.systemd.desktop import FOLDER, agent, employ, manage, place, session
 from tests.systemd.workstation import (
     COURIER,
     DAEMON,
@@ -75,33 +74,38 @@ def test_systemd_finds_both_units_right_and_the_daemon_confined(installed: Boote
     installed.do("systemd-analyze", "security", f"--threshold={MOST_EXPOSED}", DAEMON)
 
 
-@pytest.mark.parametrize("log_off_on_stop", ["log_off_on_stop: true", ""])
-def test_an_upgrade_logs_nobody_off_and_keeps_files(
-    machine: Booted, package: Path, tmp_path: Path, log_off_on_stop: str
-):
-    configure(machine, kiosk(machine), login=log_off_on_stop)
+def test_an_upgrade_logs_nobody_off_and_keeps_files(machine: Booted, package: Path, tmp_path: Path):
+    employ(machine, "beto")
+    configure(machine, kiosk(machine), agent("beto"), login="log_off_on_stop: true, at: session, session_grace: 20s")
     machine.do("systemctl", "start", DAEMON)
-    logged_in(machine, "ana")
-    before, yaml = kiosk_file(machine), machine.read(f"{ETC}/provisioner.yaml")
-    process = pid(machine)
-    machine.do("touch", "/before")
-    install(machine, newer(package, tmp_path))
-    assert machine.unit(DAEMON, "ActiveState")["ActiveState"] == "active" and pid(machine) != process
-    logged_in(machine, "ana")
-    assert (seen(machine).logins, seen(machine).log_offs) == (["ana"], []), machine.journal(DAEMON)
-    assert (kiosk_file(machine), machine.read(f"{ETC}/provisioner.yaml")) == (before, yaml)
-    assert machine.do("find", KIOSK, "-newer", "/before") == ""
+    with session(machine, "beto"):
+        logged_in(machine, "ana", "beto")
+        before = kiosk_file(machine), place(machine, "beto").read_text(), machine.read(f"{ETC}/provisioner.yaml")
+        processes = pid(machine), manage(machine, "beto", "show", "--property=MainPID", COURIER)
+        machine.do("touch", "/before")
+        install(machine, newer(package, tmp_path))
+        assert machine.unit(DAEMON, "ActiveState") == {"ActiveState": "active"}
+        assert manage(machine, "beto", "is-active", COURIER)
+        assert pid(machine) != processes[0]
+        assert manage(machine, "beto", "show", "--property=MainPID", COURIER) != processes[1]
+        logged_in(machine, "ana", "beto")
+        assert (sorted(seen(machine).logins), seen(machine).log_offs) == (["ana", "beto"], []), machine.journal(DAEMON)
+        after = kiosk_file(machine), place(machine, "beto").read_text(), machine.read(f"{ETC}/provisioner.yaml")
+        assert after == before
+        assert machine.do("find", KIOSK, f"/home/beto/{FOLDER}", ETC, "-newer", "/before") == ""
 
 
 def test_removing_it_stops_it_and_purging_it_removes_its_state(machine: Booted):
-    configure(machine, kiosk(machine))
+    employ(machine, "beto")
+    configure(machine, kiosk(machine), agent("beto"))
     machine.do("systemctl", "start", DAEMON)
-    logged_in(machine, "ana")
-    process = pid(machine)
-    machine.do("apt-get", "remove", "--yes", "softphone-provisioner")
-    assert machine.run("test", "-e", f"/proc/{process}").code
+    with session(machine, "beto"):
+        logged_in(machine, "ana", "beto")
+        machine.do("apt-get", "remove", "--yes", "softphone-provisioner")
+        assert machine.run("pgrep", "--full", "/usr/bin/provisioner").code
     assert machine.run("systemctl", "cat", DAEMON).code and machine.run("systemctl", "--global", "cat", COURIER).code
-    assert kiosk_file(machine)["name"] == "1001" and machine.do("ls", "/var/lib/softphone-provisioner")
+    assert kiosk_file(machine)["name"] == "1001" and place(machine, "beto").exists()
+    assert machine.do("ls", "/var/lib/softphone-provisioner")
     machine.do("apt-get", "purge", "--yes", "softphone-provisioner")
     assert machine.run("test", "-e", "/var/lib/softphone-provisioner").code
     assert "a.yaml" in machine.do("ls", f"{ETC}/agents.d")

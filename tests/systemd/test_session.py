@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.systemd.boot import Booted
 from tests.systemd.desktop import FOLDER, agent, employ, log_in, log_out, manage, place, session
 from tests.systemd.quota import quota
-from tests.systemd.workstation import COURIER, DAEMON, configure, install, logged_in, newer, pid, seen, status
+from tests.systemd.workstation import COURIER, DAEMON, configure, logged_in, seen, status
 
 SECRETS = ("pw-ana", "836ee64b1a117a88af8f23644b787e4f")
 # The courier, with everything that it is sent printed.
@@ -118,20 +118,6 @@ def test_two_users_never_see_each_other_s_secrets(machine: Booted):
         ]
         assert [secret for secret in SECRETS for text in asked if secret in text] == []
         assert machine.run("ls", "/home/ana", user="beto").code
-
-
-def test_open_sessions_get_the_new_courier_with_an_upgrade(machine: Booted, package: Path, tmp_path: Path):
-    serve(machine, agent("ana"), login="at: session, session_grace: 20s")
-    with session(machine, "ana"):
-        logged_in(machine, "ana")
-        before, process = manage(machine, "ana", "show", "--property=MainPID", COURIER), pid(machine)
-        install(machine, newer(package, tmp_path))
-        assert manage(machine, "ana", "show", "--property=MainPID", COURIER) != before and pid(machine) != process
-        logged_in(machine, "ana")
-        assert manage(machine, "ana", "is-active", COURIER)
-        assert (seen(machine).logins, seen(machine).log_offs) == (["ana"], [])
-        machine.do("apt-get", "remove", "--yes", "softphone-provisioner")
-        assert machine.run("pgrep", "--full", "provisioner session").code
 
 
 def test_a_greeter_gets_no_courier(machine: Booted):

@@ -129,7 +129,7 @@ def logged_in(machine: Booted, *logins: str) -> None:
         agents = json.loads(asked.out).get("agents", []) if asked.out else []
         return {one["agent"] for one in agents if one["login"]["state"] == "logged in" and one["targets"]} >= {*logins}
 
-    machine.until(done, f"logins of {', '.join(logins)}")
+    machine.until(done, f"logins of {', '.join(logins)}", pause=0.2)
 
 
 def pid(machine: Booted, unit: str = DAEMON) -> int:
