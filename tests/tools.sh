@@ -26,6 +26,8 @@ fi
 if [ "${1:-}" = real ]; then
     need mmdebstrap mmdebstrap
     need ip iproute2
+    need nft nftables
+    need turnserver coturn
     need linphonec linphone-cli
     need linphone linphone-desktop
     need baresip baresip-core

@@ -10,11 +10,13 @@ import ctypes
 import os
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 DESK, SERVER = "10.77.0.1", "10.77.0.2"
 _NEW_NETWORK = 0x40000000
+_MASQUERADE = "add table ip nat; add chain ip nat out { type nat hook postrouting priority 100 ; }; "
+_MASQUERADE += f"add rule ip nat out ip daddr {SERVER} masquerade"
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -28,13 +30,43 @@ class Far:
         """The command, to be run there."""
         return ["nsenter", f"--net=/proc/{self.pid}/ns/net", *command]
 
+    def run(self, *command: str) -> None:
+        """Run it there, to its end."""
+        subprocess.run(self.inside(*command), check=True)
+
+    def ip(self, words: str) -> None:
+        """Run `ip` there."""
+        self.run("ip", *words.split())
+
 
 @asynccontextmanager
-async def two_networks() -> AsyncIterator[Far]:
+async def two_networks(*, nat: bool = False) -> AsyncIterator[Far]:
     """This process, and what it starts, is in a network of its own while the context lasts; the far end is a cable
-    away."""
-    before = os.open("/proc/self/ns/net", os.O_RDONLY)
+    away, or with ``nat`` a router that lends its address."""
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     _checked(_LIBC.unshare(_NEW_NETWORK))
+    async with AsyncExitStack() as stack:
+        stack.callback(lambda: (_checked(_LIBC.setns(before, _NEW_NETWORK)), os.close(before)))
+        far = await stack.enter_async_context(_network())
+        near = Far(os.getpid())
+        for one in (near, far):
+            one.ip("link set lo up")
+        if not nat:
+            _cable(near, f"{DESK}/24", far, f"{SERVER}/24")
+            # Linphone without a default route takes the network for down.
+            near.ip(f"route add default via {SERVER}")
+        else:
+            router = await stack.enter_async_context(_network())
+            _cable(near, "10.78.0.1/24", router, "10.78.0.254/24")
+            _cable(router, f"{DESK}/24", far, f"{SERVER}/24")
+            near.ip("route add default via 10.78.0.254")
+            router.run("sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
+            router.run("nft", _MASQUERADE)
+        yield far
+
+
+@asynccontextmanager
+async def _network() -> AsyncIterator[Far]:
     holder = await asyncio.create_subprocess_exec(
         "setpriv", "--pdeathsig", "KILL", "unshare", "--net", "sh", "-c", "echo; exec cat",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
@@ -42,30 +74,18 @@ async def two_networks() -> AsyncIterator[Far]:
     try:
         assert holder.stdout is not None
         await holder.stdout.readline()
-        far = Far(holder.pid)
-        _ip("link", "set", "lo", "up")
-        _ip("link", "add", "desk", "type", "veth", "peer", "name", "server", "netns", str(holder.pid))
-        _ip("addr", "add", f"{DESK}/24", "dev", "desk")
-        _ip("link", "set", "desk", "up")
-        # Linphone without a default route takes the network for down.
-        _ip("route", "add", "default", "via", SERVER)
-        for words in (("link", "set", "lo", "up"), ("addr", "add", f"{SERVER}/24", "dev", "server"),
-                      ("link", "set", "server", "up"), ("route", "add", "default", "via", DESK)):  # fmt: skip
-            _run(*far.inside("ip", *words))
-        yield far
+        yield Far(holder.pid)
     finally:
         holder.kill()
         await holder.wait()
-        _checked(_LIBC.setns(before, _NEW_NETWORK))
-        os.close(before)
 
 
-def _ip(*words: str) -> None:
-    _run("ip", *words)
-
-
-def _run(*words: str) -> None:
-    subprocess.run(words, check=True)
+def _cable(one: Far, its: str, other: Far, others: str) -> None:
+    name = f"to-{other.pid}"
+    one.ip(f"link add {name} type veth peer name to-{one.pid} netns {other.pid}")
+    for end, address, device in ((one, its, name), (other, others, f"to-{one.pid}")):
+        end.ip(f"addr add {address} dev {device}")
+        end.ip(f"link set {device} up")
 
 
 def _checked(failed: int) -> None:

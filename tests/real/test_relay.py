@@ -25,6 +25,7 @@ from tests.real.far_asterisk import FarAsterisk, certificates_for, far_asterisk,
 from tests.real.linphone import linphonec
 from tests.real.needs import need, need_asterisk
 from tests.real.networks import SERVER, Far, two_networks
+from tests.real.processes import Command, running
 from tests.real.record import Record
 from tests.real.sound import sound_card
 from tests.real.twinkle import twinkle
@@ -93,7 +94,9 @@ class Here:
 
 
 @asynccontextmanager
-async def at_work(folder: Path, *targets: object, **account: object) -> AsyncIterator[Here]:
+async def at_work(folder: Path, *targets: object, nat: bool = False, **account: object) -> AsyncIterator[Here]:
+    """The service runs, and ana is logged in; ``account`` is as in the YAML. With ``nat`` there is a router on the way,
+    and a STUN server beyond it."""
     need_asterisk()
     need("ip", "nsenter", "pulseaudio")
     trusted = certificates_for(folder)
@@ -101,13 +104,16 @@ async def at_work(folder: Path, *targets: object, **account: object) -> AsyncIte
     context.load_cert_chain(trusted.server)
     platform = SimulatedPlatform(domain=SERVER)
     async with AsyncExitStack() as stack:
-        far = await stack.enter_async_context(two_networks())
+        far = await stack.enter_async_context(two_networks(nat=nat))
         server_stack = await stack.enter_async_context(AsyncExitStack())
         server = await server_stack.enter_async_context(far_asterisk(folder / "asterisk", trusted, far))
         url = (await stack.enter_async_context(serve(platform, context))).replace("127.0.0.1", "localhost")
         machine = Machine(folder / "machine", url)
         said = {"url": url, "ca_file": str(trusted.authority), "domain": SERVER,
                 "websocket": {"host": SERVER, "port": server.ports.wss}}  # fmt: skip
+        if nat:
+            await stack.enter_async_context(running(_stun_server(far, folder)))
+            said["stun"] = [f"{SERVER}:3478"]
         machine.main.write_text(json.dumps({"platform": said, "login": {"splay": "0s"}, "watch": {"settle": "50ms"}}))
         desk = Desk(folder, platform, machine, server)
         desk.environment |= await stack.enter_async_context(sound_card(folder))
@@ -118,6 +124,25 @@ async def at_work(folder: Path, *targets: object, **account: object) -> AsyncIte
         service = await stack.enter_async_context(machine.running())
         await service.logged_in("ana")
         yield Here(desk, service, server, stack, server_stack, far)
+
+
+def _stun_server(far: Far, folder: Path) -> Command:
+    arguments = ["turnserver", "-n", "--stun-only", "--no-tls", "--no-dtls", "--no-cli", "--log-file=stdout",
+                 f"--listening-ip={SERVER}", f"--pidfile={folder}/turnserver.pid"]  # fmt: skip
+    return Command(far.inside(*arguments), folder / "turnserver.log")
+
+
+@pytest.mark.parametrize("target, command", [("linphone", "linphonec"), ("baresip", "baresip")])
+async def test_behind_nat_a_stun_server_gives_calls_their_sound(folder: Path, target: str, command: str) -> None:
+    need(command, "nft", "turnserver")
+    async with at_work(folder, target, nat=True) as here:
+        phone = await here.phone(target)
+        await here.server.registered("1001")
+        await phone.call("600")
+        await here.talks(phone)
+        await here.server.call("1001")
+        await phone.answer()
+        await here.talks(phone)
 
 
 @pytest.mark.parametrize("target, command", [("linphone", "linphonec"), ("baresip", "baresip")])
