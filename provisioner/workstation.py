@@ -252,8 +252,10 @@ class Workstation:
         await self._render(seat)
 
     def _job(self, seat: Seat) -> Job | None:
-        job = self.site.job(seat.served, seat.session.row) if seat.session and not seat.gone else None
-        return self._relays.through(job)
+        """What the files are made from; None where nothing is to be made, or not before the realm is known."""
+        if seat.session is None or seat.gone or seat.looking:
+            return None
+        return self._relays.through(self.site.job(seat.served, seat.session.row))
 
     async def _render(self, seat: Seat) -> None:
         """Bring relay and files of one seat up to date, from the session at hand."""
