@@ -275,3 +275,25 @@ async def test_a_call_is_given_to_somebody_else(folder: Path, target: str, comma
         await phone.process.type(transfer)  # type: ignore[attr-defined]
         await here.server.manager.event("BlindTransfer", Extension="603")
     record.saw(target, peer.user_agent, VIA, "transfers")
+
+
+async def test_waiting_messages_are_told_to_linphone(folder: Path, record: Record) -> None:
+    need("linphonec")
+    async with at_work(folder, "linphone") as here:
+        phone = await here.phone("linphone")
+        peer = await here.server.registered("1001")
+        # The server tells it unasked. This Linphone shows nothing of it, but says that it has heard.
+        await phone.process.says("Messages-Waiting: no")  # type: ignore[attr-defined]
+    record.saw("linphone", peer.user_agent, VIA, "hears of waiting messages")
+
+
+async def test_baresip_subscribes_to_waiting_messages(folder: Path, record: Record) -> None:
+    need("baresip")
+    async with at_work(folder, "baresip") as here:
+        config = here.desk.home("ana") / ".baresip" / "config"
+        config.write_text(config.read_text() + "module_app mwi.so\n")
+        phone = await here.phone("baresip")
+        peer = await here.server.registered("1001")
+        await phone.process.says("MWI for sip:1001@")  # type: ignore[attr-defined]
+        await phone.process.says("Messages-Waiting: no")  # type: ignore[attr-defined]
+    record.saw("baresip", peer.user_agent, VIA, "subscribes to waiting messages")
