@@ -20,19 +20,19 @@ PHONES = AGENTS | {"browser-phone": "SIP.js/0.20.0 in a page that reads the same
 
 
 @pytest.mark.parametrize(
-    "target, dtmfmode, display",
+    "target, dtmfmode",
     [
-        ("jssip", "rfc2833", 'Ana "Ñ" Pérez'),
-        ("jssip", "info", 'Ana "Ñ" Pérez'),
-        ("sipjs", "rfc2833", 'Ana "Ñ" Pérez'),
-        ("sipjs", "info", 'Ana "Ñ" Pérez'),
-        ("browser-phone", "rfc2833", "Ana Ñ Pérez"),
+        ("jssip", "rfc2833"),
+        ("jssip", "info"),
+        ("sipjs", "rfc2833"),
+        ("sipjs", "info"),
+        ("browser-phone", "rfc2833"),
     ],
 )
-async def test_a_page_registers_calls_and_is_called(
-    desk: Desk, target: str, dtmfmode: str, display: str, record: Record
-) -> None:
+async def test_a_page_registers_calls_and_is_called(desk: Desk, target: str, dtmfmode: str, record: Record) -> None:
     need_browser()
+    # The Browser Phone takes no name with quotes.
+    display = "Ana Ñ Pérez" if target == "browser-phone" else 'Ana "Ñ" Pérez'
     row = {"transport": "wss", "encryption": "yes", "dtmfmode": dtmfmode, "allow": "gsm;ulaw;alaw"}
     ana = SimulatedAgent("ana", "pw-ana", "1001", row=row)
     await desk.employ(ana, target, display_name=display)
