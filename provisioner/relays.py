@@ -23,7 +23,7 @@ from provisioner.core.sip.trial import address_of
 from provisioner.core.target import Target
 from provisioner.edge.platform import tls_context
 from provisioner.edge.ports import choose_port
-from provisioner.edge.relay import Relay, RelayAccount, RelayState
+from provisioner.edge.relay import Around, Relay, RelayAccount, RelayState
 from provisioner.edge.relay_line import Server
 from provisioner.edge.socket_owner import SocketOwners
 from provisioner.edge.store import Store
@@ -126,7 +126,7 @@ class Relays:
 
     async def _open(self, agent: str, way: RelayWay, account: RelayAccount) -> None:
         self._owners = self._owners or SocketOwners()
-        relay = Relay(account, self._owners, self._spawn, partial(self._tell, agent))
+        relay = Relay(account, Around(self._owners, self._spawn, partial(self._tell, agent)))
         entry = self._entries[agent] = _Entry(way, relay)
         try:
             await relay.open(way.port)

@@ -48,6 +48,7 @@ class SipServer:
     opened: int = 0
     deaf: bool = False
     subprotocols: tuple[str, ...] = ("sip",)
+    pongs: bool = True
     open_frames: set[web.WebSocketResponse] = field(default_factory=set)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
     _nonces: dict[str, None] = field(default_factory=dict)
@@ -76,12 +77,14 @@ class SipServer:
         await self.until(lambda: not self.open_frames)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        frames = web.WebSocketResponse(protocols=self.subprotocols, max_msg_size=65_535)
+        frames = web.WebSocketResponse(protocols=self.subprotocols, max_msg_size=65_535, autoping=self.pongs)
         await frames.prepare(request)
         self.opened += 1
         self.open_frames.add(frames)
         try:
             async for frame in frames:
+                if frame.type is WSMsgType.PING:
+                    continue
                 packet = frame.data.encode() if frame.type is WSMsgType.TEXT else frame.data
                 await self._hear(parse_message(packet), frames)
         finally:

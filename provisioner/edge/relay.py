@@ -21,7 +21,7 @@ from provisioner.core.sip.rewrite import Ways
 from provisioner.core.sip.sequences import Sequences
 from provisioner.core.sip.sides import Shared
 from provisioner.core.sip.signer import Signer
-from provisioner.edge.relay_line import Server, session_for
+from provisioner.edge.relay_line import PATIENCE, Patience, Server, session_for
 from provisioner.edge.relay_phone import Circumstances, PhoneFlow, PhoneSide, PhoneState
 from provisioner.edge.relay_tcp import Door
 from provisioner.edge.relay_udp import Packets
@@ -61,14 +61,26 @@ class RelayState:
         return sum(phone.calls for phone in self.phones)
 
 
-class Relay:
-    """``spawn`` starts a task that somebody watches over, ``changed`` is called when the state is another one."""
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a relay is given to work with: ``spawn`` starts a task that somebody watches over, ``changed`` is called
+    when the state is another one."""
 
-    def __init__(self, account: RelayAccount, owners: SocketOwners, spawn: Spawn, changed: Callable[[], None]) -> None:
+    owners: SocketOwners
+    spawn: Spawn
+    changed: Callable[[], None]
+    patience: Patience = PATIENCE
+
+
+class Relay:
+    """Listens for the phones of one account."""
+
+    def __init__(self, account: RelayAccount, around: Around) -> None:
         self._account = account
-        self._owners = owners
-        self._spawn = spawn
-        self._changed = changed
+        self._owners = around.owners
+        self._spawn = around.spawn
+        self._changed = around.changed
+        self._patience = around.patience
         self._signer = Signer(account.name, account.credential, answers=account.answers)
         self._shared = Shared(self._signer, Sequences(time.time()), secrets.token_bytes(32))
         self._session = session_for(account.server)
@@ -170,7 +182,7 @@ class Relay:
 
     def _circumstances(self) -> Circumstances:
         url = self._account.server.address.url
-        return Circumstances(self._shared, self._session, url, self._spawn, self._changed)
+        return Circumstances(self._shared, self._session, url, self._patience, self._spawn, self._changed)
 
 
 def bound(port: int) -> tuple[socket.socket, socket.socket]:

@@ -17,13 +17,25 @@ from provisioner.core.sip.trial import Address, Failure, Step, Trouble
 from provisioner.edge.probe import ProbeFailed
 from provisioner.edge.websocket import connect, hang_up, new_session
 
-PING_EVERY = 20.0
-PONG_WITHIN = 10.0
 CONNECT_WITHIN = 10.0
 FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
 # A connection that lasted shorter was none: the wait goes on growing.
 HELD = 5.0
 MOST_WAITING = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds. A WebSocket that is silent for ``ping_every`` is asked for a sign of life, and gone when none has come
+    ``pong_within``. A phone that neither registers nor calls is gone after ``idle``; one that registers after two
+    expiries, if that is longer."""
+
+    ping_every: float = 20.0
+    pong_within: float = 10.0
+    idle: float = 120.0
+
+
+PATIENCE = Patience()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +71,11 @@ def session_for(server: Server) -> aiohttp.ClientSession:
 class Line:
     """One WebSocket at a time; ``session`` is shared with other lines to the same server."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, ends: Ends) -> None:
+    def __init__(self, session: aiohttp.ClientSession, url: str, ends: Ends, patience: Patience) -> None:
         self._session = session
         self._url = url
         self._ends = ends
+        self._patience = patience
         self._waiting: asyncio.Queue[bytes] = asyncio.Queue(MOST_WAITING)
         self._failures = 0
         self.openings = 0
@@ -127,10 +140,10 @@ class Line:
 
     async def _hear_all(self, frames: aiohttp.ClientWebSocketResponse) -> None:
         """Until the other end closes, or is silent: it must answer a ping."""
-        asked = False
+        asked, patience = False, self._patience
         while True:
             try:
-                frame = await frames.receive(PONG_WITHIN if asked else PING_EVERY)
+                frame = await frames.receive(patience.pong_within if asked else patience.ping_every)
             except TimeoutError:
                 if asked or not await _ping(frames):
                     return

@@ -18,10 +18,7 @@ from provisioner.core.sip.reply import reply
 from provisioner.core.sip.rewrite import Ways
 from provisioner.core.sip.sides import Link, Output, Shared, ToPhone, ToServer
 from provisioner.core.sip.trial import Failure
-from provisioner.edge.relay_line import Line
-
-# A phone that neither registers nor calls is gone after this many seconds, one that registers after two expiries.
-IDLE = 120.0
+from provisioner.edge.relay_line import Line, Patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +53,7 @@ class Circumstances:
     shared: Shared
     session: aiohttp.ClientSession
     url: str
+    patience: Patience
     spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
     changed: Callable[[], None]
 
@@ -77,7 +75,7 @@ class PhoneFlow:
         self._transport = ways.transport
         self._loop = asyncio.get_running_loop()
         self._link = _Link()
-        self._line = Line(circumstances.session, circumstances.url, self)
+        self._line = self._new_line()
         self._task: asyncio.Task[None] | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._told: tuple[object, ...] = ()
@@ -105,7 +103,7 @@ class PhoneFlow:
         """Go to another server from now on."""
         self._circumstances = circumstances
         await self._hang_up_on_server()
-        self._line = Line(circumstances.session, circumstances.url, self)
+        self._line = self._new_line()
         if self._task is not None:
             self.is_lost()
             self._task = circumstances.spawn(self._line.run())
@@ -116,6 +114,10 @@ class PhoneFlow:
             timer.cancel()
         self._side.hang_up()
         await self._hang_up_on_server()
+
+    def _new_line(self) -> Line:
+        around = self._circumstances
+        return Line(around.session, around.url, self, around.patience)
 
     async def _hang_up_on_server(self) -> None:
         if self._task is not None:
@@ -191,8 +193,8 @@ class PhoneFlow:
     def _left(self) -> float:
         """Seconds until the phone counts as gone."""
         if self._flow.calls.count:
-            return IDLE
-        patience = max(IDLE, 2.0 * self._flow.registration.expires)
+            return self._circumstances.patience.idle
+        patience = max(self._circumstances.patience.idle, 2.0 * self._flow.registration.expires)
         return self.last_heard + patience - self._loop.time()
 
     def _sleep(self) -> None:

@@ -21,8 +21,8 @@ from provisioner.core.sip.registration import Standing
 from provisioner.core.sip.sides import Link
 from provisioner.core.sip.trial import Address, Trouble
 from provisioner.edge.platform import tls_context
-from provisioner.edge.relay import MOST_PHONES, Relay, RelayAccount, RelayState
-from provisioner.edge.relay_line import Server
+from provisioner.edge.relay import MOST_PHONES, Around, Relay, RelayAccount, RelayState
+from provisioner.edge.relay_line import PATIENCE, Patience, Server
 from provisioner.edge.socket_owner import SocketOwners
 from tests.edge.handset import Phone, handset
 from tests.machine import until
@@ -69,7 +69,7 @@ def at(port: int, authority: str) -> Server:
 
 @asynccontextmanager
 async def bench(
-    folder: object, server: SipServer, password: str = "pw", *, answers: bool = True
+    folder: object, server: SipServer, password: str = "pw", *, answers: bool = True, patience: Patience = PATIENCE
 ) -> AsyncIterator[Bench]:
     authority = trustme.CA()
     file = f"{folder}/authority.pem"
@@ -77,7 +77,7 @@ async def bench(
     owners = SocketOwners()
     async with sip_server(server, server_side(authority)) as port, asyncio.TaskGroup() as group:
         account = RelayAccount(NAME, credential(password), answers, at(port, file), os.getuid())
-        relay = Relay(account, owners, group.create_task, lambda: one.changes.append(relay.state()))
+        relay = Relay(account, Around(owners, group.create_task, lambda: one.changes.append(relay.state()), patience))
         one = Bench(server, relay, owners, file, account)
         await relay.open(free_port())
         try:
@@ -214,6 +214,55 @@ async def test_in_pass_mode_the_challenge_reaches_the_phone(tmp_path: object, se
         assert (await phone.registers()).status == 401
 
 
+async def test_a_websocket_on_which_nobody_lives_is_opened_anew(tmp_path: object, server: SipServer):
+    server.pongs = False
+    hasty = Patience(ping_every=0.05, pong_within=0.1)
+    async with bench(tmp_path, server, patience=hasty) as one, handset(one.port, NAME) as phone:
+        await phone.registers()
+        await server.until(lambda: server.opened >= 2)
+        assert only(one.relay.state()).reconnects >= 1  # type: ignore[attr-defined]
+
+
+async def test_a_websocket_that_answers_pings_is_kept(tmp_path: object, server: SipServer):
+    hasty = Patience(ping_every=0.02, pong_within=5.0)
+    async with bench(tmp_path, server, patience=hasty) as one, handset(one.port, NAME) as phone:
+        await phone.registers()
+        for _ in range(5):
+            await asyncio.sleep(0.05)  # time for pings
+            await phone.registers()
+        assert server.opened == 1
+
+
+@KINDS
+async def test_a_phone_that_does_nothing_is_gone_after_a_while(tmp_path: object, server: SipServer, kind: str):
+    async with bench(tmp_path, server, patience=Patience(idle=0.2)) as one, handset(one.port, NAME, kind) as phone:
+        assert (await phone.asks(phone.request("OPTIONS"))).status == 200
+        await server.until(lambda: server.opened == 1 and not server.open_frames)
+        await until(lambda: one.relay.state().phones == ())
+
+
+async def test_a_phone_that_registers_or_calls_is_not_idle(tmp_path: object, server: SipServer):
+    async with (
+        bench(tmp_path, server, patience=Patience(idle=0.1)) as one,
+        handset(one.port, NAME) as registered,
+        handset(one.port, NAME) as calling,
+    ):
+        await registered.registers()
+        await calling.asks(calling.request("INVITE"))
+        await asyncio.sleep(0.5)  # longer than `idle`
+        assert len(one.relay.state().phones) == 2
+
+
+async def test_a_browser_that_takes_the_account_is_noticed(desk: Bench, server: SipServer):
+    async with handset(desk.port, NAME) as phone:
+        await phone.registers(expires=1)
+        server.bindings[NAME].contact = "<sip:1001@abc.invalid;transport=ws>"
+        await until(lambda: only(desk.relay.state()).standing is Standing.DISPLACED)  # type: ignore[attr-defined]
+        assert phone.wire.arrived.empty()
+        await phone.registers()
+        assert only(desk.relay.state()).standing is Standing.REGISTERED  # type: ignore[attr-defined]
+
+
 @KINDS
 async def test_what_is_too_large_is_refused_before_it_leaves(desk: Bench, kind: str):
     async with handset(desk.port, NAME, kind) as phone:
@@ -298,7 +347,7 @@ async def test_a_phone_that_hangs_up_takes_its_websocket_with_it(desk: Bench):
 
 async def test_a_port_that_somebody_has_is_an_error(desk: Bench):
     async with asyncio.TaskGroup() as group:
-        relay = Relay(desk.account, desk.owners, group.create_task, lambda: None)
+        relay = Relay(desk.account, Around(desk.owners, group.create_task, lambda: None))
         with pytest.raises(ProvisionerError, match="cannot have this port"):
             await relay.open(desk.port)
         await relay.close()
@@ -311,7 +360,7 @@ async def test_the_port_is_at_once_free_for_the_next_run(desk: Bench):
         await desk.relay.close()
         await phone.hears_the_end()
     async with asyncio.TaskGroup() as group:
-        relay = Relay(desk.account, desk.owners, group.create_task, lambda: None)
+        relay = Relay(desk.account, Around(desk.owners, group.create_task, lambda: None))
         await relay.open(port)
         async with handset(port, NAME) as phone:
             assert (await phone.asks(phone.request("REGISTER", call_id="another run"))).status == 200

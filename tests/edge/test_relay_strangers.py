@@ -176,3 +176,32 @@ async def test_owners_are_told_by_address(desk: Bench):
         assert await owners.of_connection(one.getpeername(), ("127.0.0.1", 1)) == set()
     assert await owners.of_sender(("127.0.0.1", a_port())) == set()
     owners.close()
+
+
+_CONFINED = """
+import asyncio, socket
+from provisioner.edge.socket_owner import SocketOwners
+
+async def look():
+    owners = SocketOwners()
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as one:
+        print(await owners.of_connection(one.getsockname(), one.getpeername()))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("127.0.0.1", 0))
+        print(await owners.of_sender(one.getsockname()))
+
+asyncio.run(look())
+"""
+
+
+async def test_owners_are_known_where_a_service_sees_only_its_own_processes():
+    script = (
+        "mount -t proc -o subset=pid,hidepid=invisible proc /proc && test ! -e /proc/net && exec setpriv "
+        f'--reuid={STRANGER} --regid={STRANGER} --clear-groups "$@"'
+    )
+    process = await asyncio.create_subprocess_exec(
+        "unshare", "--mount", "--pid", "--fork", "--propagation", "private",
+        "sh", "-c", script, "sh", sys.executable, "-c", _CONFINED, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert out.decode().split() == [f"{{{STRANGER}}}"] * 2
