@@ -7,8 +7,9 @@ import logging
 from collections.abc import Iterable
 from typing import Protocol
 
-from provisioner.core.problem import ProvisionerError
+from provisioner.core.problem import Problem, ProvisionerError
 from provisioner.edge.courier_connection import Connection
+from provisioner.edge.people import is_still
 from provisioner.hands import CourierHands, Hands, Work
 from provisioner.seat import Seat
 from provisioner.waiting import Spawn
@@ -25,6 +26,9 @@ class Desk(Protocol):
 
     def seats_of(self, uid: int) -> list[Seat]:
         """The seats whose files belong to this user."""
+
+    async def reload(self, *, asked: bool) -> tuple[Problem, ...]:
+        """Read the configuration; ``asked``: also look up anew what it names, such as users."""
 
     async def came(self, seat: Seat) -> None:
         """A session of the seat's user began."""
@@ -61,7 +65,7 @@ class Couriers:
     async def serve(self, connection: Connection) -> None:
         """Be there for one courier until it is gone. Of one user's couriers the first is the one."""
         uid = connection.uid
-        if uid in self._hands:
+        if uid in self._hands or not await self._is_known(uid) or uid in self._hands:
             return
         log.info("user %d: session began (courier %s)", uid, connection.hello.version)
         hands = self._hands[uid] = CourierHands(connection, self._work, lambda: self._served(uid))
@@ -81,6 +85,19 @@ class Couriers:
         """Nobody is waited for any more."""
         for timer in self._leaving.values():
             timer.cancel()
+
+    async def _is_known(self, uid: int) -> bool:
+        """Make sure that a user gets nothing of whoever had this number before."""
+        if await self._is_as_read(uid):
+            return True
+        log.warning("user %d is not whom the configuration meant when it was read: it is read again", uid)
+        await self._desk.reload(asked=True)
+        return await self._is_as_read(uid)
+
+    async def _is_as_read(self, uid: int) -> bool:
+        users = {seat.served.home.user for seat in self._desk.seats_of(uid) if seat.served.home}
+        # A directory may take its time, and nobody else is to wait for it.
+        return all([await asyncio.to_thread(is_still, user, uid) for user in users])
 
     def _served(self, uid: int) -> frozenset[str]:
         return frozenset(seat.login for seat in self._desk.seats_of(uid))

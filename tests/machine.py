@@ -42,6 +42,8 @@ class Machine:
         self.places: Places = places_of(root, None, None)
         self.agents_d = self.places.config / "agents.d"
         self.agents_d.mkdir(parents=True)
+        # What starts the service, in its stead.
+        self.launcher: list[str] = []
         self.main = self.places.config / "provisioner.yaml"
         self.main.write_text(
             f"platform:\n  url: {url}\nlogin: {{splay: 0s, first_retry: 1s}}\nwatch: {{settle: 50ms}}\n"
@@ -84,7 +86,7 @@ class Machine:
             log = self.root / "journal.log"
             with log.open("ab") as out:
                 process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "provisioner", "run", "--root", str(self.root), *arguments,
+                    *self.launcher, sys.executable, "-m", "provisioner", "run", "--root", str(self.root), *arguments,
                     stdout=out, stderr=out, env={**os.environ, "NOTIFY_SOCKET": address, **environment},
                 )  # fmt: skip
             service = Service(self, process, notify, log)

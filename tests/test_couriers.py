@@ -153,6 +153,58 @@ async def test_an_agent_who_gets_another_user_leaves_no_file_at_the_first(floor:
         await until(lambda: with_files(floor) == {"beto"})
 
 
+# A number that another user has now
+
+_WITH_USERS = 'mount --bind "$1" /etc/passwd; shift; exec "$@"'
+
+
+def users(machine: Machine, *changes: tuple[str, str]) -> None:
+    """Let the service see users of its own: this machine's, with ``changes`` of their names."""
+    text = Path("/etc/passwd").read_text()
+    for old, new in changes:
+        text = text.replace(f"\n{old}:", f"\n{new}:")
+    file = machine.root / "passwd"
+    file.write_text(text)  # in place: it is mounted
+    machine.launcher = ["unshare", "--mount", "sh", "-ec", _WITH_USERS, "sh", str(file)]
+
+
+async def test_a_new_user_with_an_old_number_gets_nothing_of_who_had_it(floor: Machine):
+    users(floor)
+    async with floor.running() as service:
+        await service.until(lambda status: states(status) == ["waits for the session"])
+        users(floor, (ANA.pw_name, "heir"))
+        async with session(floor, ANA, floor.home("ana")):
+            await service.until(lambda status: f"there is no user `{ANA.pw_name}`" in said(status))
+            await until(lambda: f"user {ANA.pw_uid}: session began" in service.log.read_text())
+        await until(lambda: f"user {ANA.pw_uid}: session over" in service.log.read_text())
+    assert with_files(floor) == set()
+
+
+async def test_nor_while_the_configuration_cannot_be_read(floor: Machine):
+    users(floor)
+    async with floor.running() as service:
+        await service.until(lambda status: states(status) == ["waits for the session"])
+        good = floor.main.read_text()
+        floor.main.write_text("platform: {}\n")
+        await service.until(lambda status: status["configuration"]["refused_at"] is not None)
+        users(floor, (ANA.pw_name, "heir"))
+        async with session(floor, ANA, floor.home("ana")):
+            await until(lambda: service.log.read_text().count("not whom the configuration meant") > 1)
+            assert with_files(floor) == set() and "session began" not in service.log.read_text()
+            users(floor)
+            floor.main.write_text(good)
+            await delivered(service)
+
+
+async def test_a_user_whom_nobody_knows_at_the_moment_goes_on(floor: Machine):
+    users(floor)
+    async with floor.running() as service:
+        await service.until(lambda status: states(status) == ["waits for the session"])
+        (floor.root / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
+        async with session(floor, ANA, floor.home("ana")):
+            await delivered(service)
+
+
 # login: {at: session}
 
 

@@ -42,6 +42,22 @@ class People:
         return self._known[user]
 
 
+def is_still(user: str, uid: int) -> bool:
+    """Is ``uid`` the number of ``user``? When a user is deleted, the next one may get the number.
+
+    A directory that is out of reach does not know the user, as one that was deleted; then the number speaks, and one
+    that nobody has is taken to be as it was.
+    """
+    try:
+        return pwd.getpwnam(user).pw_uid == uid
+    except KeyError:
+        pass
+    try:
+        return pwd.getpwuid(uid).pw_name == user
+    except KeyError:
+        return True
+
+
 def owner_for(uid: int) -> tuple[int, int]:
     """User and group of the files that user ``uid`` writes."""
     try:

@@ -11,7 +11,7 @@ import pytest
 
 from provisioner.core.parcel import Home
 from provisioner.core.problem import Place, ProvisionerError
-from provisioner.edge.people import People, own
+from provisioner.edge.people import People, is_still, own
 from tests.faults import ROOT, run_python
 
 PLACE = Place("agents.d/marta.yaml", 2, 3)
@@ -86,3 +86,13 @@ def test_ten_thousand_agents_ask_for_few_users():
 
 def test_files_are_ours():
     assert own() == (os.geteuid(), os.getegid())
+
+
+@pytest.mark.parametrize(
+    ("user", "uid", "still"),
+    [(SOMEBODY.pw_name, SOMEBODY.pw_uid, True), (SOMEBODY.pw_name, ME.pw_uid, False),
+     (SOMEBODY.pw_name, 4242424, False), ("no-such-user", SOMEBODY.pw_uid, False),
+     ("no-such-user", 4242424, True)],
+)  # fmt: skip
+def test_a_number_is_a_users_until_somebody_else_has_it(user: str, uid: int, still: bool):
+    assert is_still(user, uid) is still
