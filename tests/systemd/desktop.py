@@ -26,12 +26,13 @@ def agent(name: str, *more: str, target: str = "json") -> str:
     return "{" + ", ".join([f"login: {name}, password: pw-{name}, user: {name}, targets: [{target}]", *more]) + "}"
 
 
-def log_in(machine: Booted, name: str) -> None:
-    """Begin a session of ``name``, with a desktop."""
+def log_in(machine: Booted, name: str, *, desktop: bool = True) -> None:
+    """Begin a session of ``name``, with a desktop or as at a text console."""
+    first = "systemctl --user start desktop.target; " if desktop else ""
     machine.do(
         "systemd-run", "--quiet", "--collect", f"--unit=seat-{name}", f"--uid={name}", "--property=PAMName=login",
         "--property=StandardInput=null", "--setenv=XDG_SESSION_TYPE=x11", "--setenv=XDG_SESSION_CLASS=user",
-        "sh", "-c", "systemctl --user start desktop.target; exec sleep infinity",
+        "sh", "-c", f"{first}exec sleep infinity",
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.real.needs import need
 from tests.systemd.boot import Booted
-from tests.systemd.desktop import FOLDER, agent, employ, manage, place, session
+from tests.systemd.desktop import FOLDER, agent, employ, log_in, manage, place, session
 from tests.systemd.workstation import (
     COURIER,
     DAEMON,
@@ -75,11 +75,17 @@ def test_systemd_finds_both_units_right_and_the_daemon_confined(installed: Boote
 
 
 def test_an_upgrade_logs_nobody_off_and_keeps_files(machine: Booted, package: Path, tmp_path: Path):
-    employ(machine, "beto")
-    configure(machine, kiosk(machine), agent("beto"), login="log_off_on_stop: true, at: session, session_grace: 20s")
+    employ(machine, "beto", "carla")
+    configure(
+        machine,
+        kiosk(machine),
+        *map(agent, ("beto", "carla")),
+        login="log_off_on_stop: true, at: session, session_grace: 20s",
+    )
     machine.do("systemctl", "start", DAEMON)
     with session(machine, "beto"):
         logged_in(machine, "ana", "beto")
+        log_in(machine, "carla", desktop=False)
         before = kiosk_file(machine), place(machine, "beto").read_text(), machine.read(f"{ETC}/provisioner.yaml")
         processes = pid(machine), manage(machine, "beto", "show", "--property=MainPID", COURIER)
         machine.do("touch", "/before")
@@ -89,6 +95,7 @@ def test_an_upgrade_logs_nobody_off_and_keeps_files(machine: Booted, package: Pa
         assert pid(machine) != processes[0]
         assert manage(machine, "beto", "show", "--property=MainPID", COURIER) != processes[1]
         logged_in(machine, "ana", "beto")
+        assert "MainPID=0" in manage(machine, "carla", "show", "--property=MainPID", COURIER)
         assert (sorted(seen(machine).logins), seen(machine).log_offs) == (["ana", "beto"], []), machine.journal(DAEMON)
         after = kiosk_file(machine), place(machine, "beto").read_text(), machine.read(f"{ETC}/provisioner.yaml")
         assert after == before

@@ -131,9 +131,7 @@ def test_a_greeter_gets_no_courier(machine: Booted):
 def test_text_sessions_get_one_where_it_is_added_to_the_default_target(machine: Booted):
     serve(machine, agent("ana"))
     machine.do("systemctl", "--global", "add-wants", "default.target", COURIER)
-    machine.do(
-        "systemd-run", "--quiet", "--uid=ana", "--property=PAMName=login", "--property=StandardInput=null", "sleep", "9"
-    )
+    log_in(machine, "ana", desktop=False)
     machine.until(place(machine, "ana").exists, "ana's file")
 
 
