@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -24,29 +24,26 @@ class Header:
     """One header field: its name as it was written, and its value unfolded and without the blanks around it.
 
     ``raw`` is the whole field as it came, line folds and all, or empty for one that was made here; it takes no part in
-    comparisons, and who changes a value makes a new field.
+    comparisons, and who changes a value makes a new field. ``key`` is the name that all spellings share: long and in
+    lower case.
     """
 
     name: str
     value: str
     raw: str = field(default="", compare=False, repr=False)
+    key: str = field(init=False, compare=False, repr=False)
 
-    @property
-    def key(self) -> str:
-        """The name that all spellings share: long and in lower case."""
-        return key_of(self.name)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", key_of(self.name))
 
     @property
     def text(self) -> str:
         """The field as it goes on the wire, without the line's end."""
         return self.raw or f"{self.name}: {self.value}"
 
-    def values(self) -> Iterator[str]:
+    def values(self) -> Iterable[str]:
         """Its values, one by one where a comma joins several."""
-        if "," not in self.value or self.key in _SINGLE:
-            yield self.value
-        else:
-            yield from split(self.value, ",")
+        return (self.value,) if "," not in self.value or self.key in _SINGLE else split(self.value, ",")
 
 
 @lru_cache(256)
@@ -74,7 +71,8 @@ class Headers:
 
     def first(self, name: str) -> str:
         """The first value of ``name``, or ``""``."""
-        return next(self.every(name), "")
+        key = key_of(name)
+        return next((value for one in self.fields if one.key == key for value in one.values()), "")
 
     def on_top(self, name: str, value: str) -> Headers:
         """With one more field before all others."""

@@ -111,13 +111,16 @@ def print_message(message: Message) -> bytes:
         case Response(status, reason):
             start = f"SIP/2.0 {status} {reason}"
     fields = message.headers.fields
-    if any(not is_token(field.name) or field.key == "content-length" for field in fields):
+    if any(field.key == "content-length" or not (field.raw or is_token(field.name)) for field in fields):
         raise NotSip("a header's name cannot be written")
-    lines = [start, *(field.text for field in fields), f"Content-Length: {len(message.body)}"]
-    if _has_break(start) or any(_is_broken(field.raw) if field.raw else _has_break(field.text) for field in fields):
+    head = "\r\n".join([start, *[field.text for field in fields], f"Content-Length: {len(message.body)}", "", ""])
+    # Where all breaks are those between the lines, no line needs a look of its own.
+    if not _has_plain_breaks(head, len(fields) + 3) and (
+        _has_break(start) or any(_is_broken(field.raw) if field.raw else _has_break(field.text) for field in fields)
+    ):
         raise NotSip("a line break stands in a header")
     try:
-        return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + message.body
+        return head.encode("utf-8", "surrogateescape") + message.body
     except UnicodeEncodeError:
         raise NotSip("a header holds what UTF-8 cannot") from None
 
@@ -137,14 +140,19 @@ def _blank_lines(received: bytes) -> int:
 def _read_head(head: str) -> tuple[str, Headers, int | None]:
     first, *lines = _LINE_END.split(head)
     start = _FOLD.sub(" ", first)
-    if any(_is_broken(line) for line in (start, *lines)):
+    if not _has_plain_breaks(head, len(lines)) and any(_is_broken(line) for line in (start, *lines)):
         raise NotSip("a line ends with half a line break")
     if len(lines) > MOST_FIELDS:
         raise NotSip(f"it has more than {MOST_FIELDS} headers")
     fields = [_field(line) for line in lines]
     lengths = {field.value for field in fields if field.key == "content-length"}
-    kept = Headers(tuple(field for field in fields if field.key != "content-length"))
+    kept = Headers(tuple([field for field in fields if field.key != "content-length"]))
     return start, kept, _length(lengths)
+
+
+def _has_plain_breaks(text: str, lines: int) -> bool:
+    """Whether nothing breaks ``text`` but so many line ends."""
+    return text.count("\r\n") == text.count("\r") == text.count("\n") == lines
 
 
 def _is_broken(line: str) -> bool:

@@ -13,7 +13,7 @@ from provisioner.core.sip.message import Message, Request, Response
 LARGEST_NUMBER = 2**31 - 1
 _CSEQ = re.compile(rf"([0-9]{{1,10}})\s+({TOKEN})")
 _COPIED = {"via", "from", "to", "call-id", "cseq"}
-_ONCE = ("From", "To", "Call-ID", "CSeq")
+_ONCE = {"from": "From", "to": "To", "call-id": "Call-ID", "cseq": "CSeq"}
 
 
 def cseq_of(message: Message) -> tuple[int, str]:
@@ -28,9 +28,10 @@ def check_whole(message: Message) -> None:
     """Raises NotSip for a message without what every one has, with some of it twice, or with NUL in a header: servers
     would differ on which value counts."""
     fields = message.headers.fields
-    for name in _ONCE:
-        if len(list(message.headers.every(name))) != 1:
-            raise NotSip(f"it has no {name}, or several")
+    seen = [one.key for one in fields if one.key in _ONCE for _ in one.values()]
+    if len(seen) != len(_ONCE) or len(set(seen)) != len(_ONCE):
+        wrong = next(name for key, name in _ONCE.items() if seen.count(key) != 1)
+        raise NotSip(f"it has no {wrong}, or several")
     if not message.headers.first("Via") or any("\0" in one.value for one in fields):
         raise NotSip("it has no Via, or a NUL in a header")
     if isinstance(message, Request) and cseq_of(message)[1] != message.method:
