@@ -43,7 +43,7 @@ async def serve(places: Places, here: Here, manager: ServiceManager) -> None:
         for remark in bench.store.remarks:
             log.warning("%s", remark)
         async with asyncio.TaskGroup() as group:
-            workstation = Workstation(bench, here.chances, group.create_task)
+            workstation = Workstation(bench, here.chances, group.create_task, manager.sockets)
             try:
                 await _begin(workstation, places, manager, group.create_task)
             except ProvisionerError as error:

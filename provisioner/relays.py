@@ -21,6 +21,7 @@ from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.relay_way import RelayMode, RelayWay, needs_relay
 from provisioner.core.sip.trial import address_of
 from provisioner.core.target import Target
+from provisioner.edge.kept_sockets import KeptSockets
 from provisioner.edge.platform import tls_context
 from provisioner.edge.ports import choose_port
 from provisioner.edge.relay import Around, Relay, RelayAccount, RelayState
@@ -47,12 +48,13 @@ class _Entry:
 
 class Relays:
     """``ask`` runs a call on the store in its thread, ``spawn`` starts tasks that somebody watches over, ``changed`` is
-    called when the status is another one."""
+    called when the status is another one. ``kept`` are the sockets that outlive this process."""
 
-    def __init__(self, ask: Ask, spawn: Spawn, changed: Callable[[], None]) -> None:
+    def __init__(self, ask: Ask, spawn: Spawn, changed: Callable[[], None], kept: KeptSockets | None = None) -> None:
         self._ask = ask
         self._spawn = spawn
         self._changed = changed
+        self._kept = kept
         self._entries: dict[str, _Entry] = {}
         self._busy: dict[str, asyncio.Lock] = {}
         self._owners: SocketOwners | None = None
@@ -113,13 +115,16 @@ class Relays:
         """Close the agent's relay."""
         entry = self._entries.pop(agent, None)
         if entry is not None:
-            await entry.relay.close()
+            if self._kept is not None:
+                self._kept.drop(entry.way.port)
+            await entry.relay.close(for_good=True)
             log.info("agent %s: relay at %s closed", agent, entry.way.address)
 
     async def stop(self) -> None:
-        """Close all relays."""
-        for agent in list(self._entries):
-            await self.close(agent)
+        """Close all relays; the service manager holds their sockets, as this may be a restart."""
+        for entry in self._entries.values():
+            await entry.relay.close()
+        self._entries.clear()
         if self._owners is not None:
             self._owners.close()
             self._owners = None
@@ -129,7 +134,7 @@ class Relays:
         relay = Relay(account, Around(self._owners, self._spawn, partial(self._tell, agent)))
         entry = self._entries[agent] = _Entry(way, relay)
         try:
-            await relay.open(way.port)
+            await relay.open(way.port, self._kept)
             log.info("agent %s: relay at %s, for phones of user %d", agent, way.address, account.uid)
         except ProvisionerError as error:
             entry.problem = Problem(Place(f"agent {agent}, relay"), error.problems[0].what, error.problems[0].fix)

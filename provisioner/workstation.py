@@ -16,6 +16,7 @@ from provisioner.core.reason import Reason, identity_of, reason
 from provisioner.core.session import HeldSession
 from provisioner.couriers import Couriers
 from provisioner.discovery import Discovery
+from provisioner.edge.kept_sockets import KeptSockets
 from provisioner.edge.store import Store
 from provisioner.hands import OwnHands
 from provisioner.logins import Chances, Logins
@@ -35,9 +36,9 @@ T = TypeVar("T")
 
 class Workstation:
     """Serves the agents of one workstation. ``spawn`` starts a task that somebody else ends and watches over; ``news``
-    is set whenever the status may have changed."""
+    is set whenever the status may have changed; ``kept`` are sockets that outlive this process."""
 
-    def __init__(self, bench: Bench, chances: Chances, spawn: Spawn) -> None:
+    def __init__(self, bench: Bench, chances: Chances, spawn: Spawn, kept: KeptSockets | None = None) -> None:
         self._bench = bench
         self._spawn = spawn
         own = OwnHands(bench.cycle, self._work)
@@ -57,7 +58,7 @@ class Workstation:
             )
         )
         self._phones = Phones(self.couriers.hands, self._work, spawn, self._reloads)
-        self._relays = Relays(self._keep, spawn, lambda: self.news.set())
+        self._relays = Relays(self._keep, spawn, lambda: self.news.set(), kept)
         self._seats: dict[str, Seat] = {}
         self._site: Site | None = None
         self._standing = Standing(chances.now)

@@ -21,6 +21,7 @@ from provisioner.core.sip.rewrite import Ways
 from provisioner.core.sip.sequences import Sequences
 from provisioner.core.sip.sides import Shared
 from provisioner.core.sip.signer import Signer
+from provisioner.edge.kept_sockets import KeptSockets
 from provisioner.edge.relay_line import PATIENCE, Patience, Server, session_for
 from provisioner.edge.relay_phone import Circumstances, PhoneFlow, PhoneSide, PhoneState
 from provisioner.edge.relay_tcp import Door
@@ -97,20 +98,23 @@ class Relay:
         """For whom it works now."""
         return self._account
 
-    async def open(self, port: int) -> None:
-        """Listen at ``port``. Raises ProvisionerError when that cannot be: another port would be another relay's."""
-        tcp, udp = bound(port)
+    async def open(self, port: int, kept: KeptSockets | None = None) -> None:
+        """Listen at ``port``, with the sockets of the last run where ``kept`` has them. Raises ProvisionerError when
+        that cannot be: another port would be another relay's."""
+        tcp, udp = pair = (kept and kept.take(port)) or bound(port)
+        if kept is not None:
+            kept.keep(port, pair)
         self.port = port
         self._door = Door(self, self._owners, tcp)
         self._packets = Packets(self, self._owners, udp)
 
-    async def close(self) -> None:
-        """Hang up on everybody."""
+    async def close(self, *, for_good: bool = False) -> None:
+        """Hang up on everybody. ``for_good``: also where somebody keeps the sockets, nobody listens any more."""
         if self._closed:
             return
         self._closed = True
         if self._door is not None:
-            await self._door.close()
+            await self._door.close(for_good=for_good)
         if self._packets is not None:
             await self._packets.close()
         for key in list(self._phones):

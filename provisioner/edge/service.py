@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from provisioner.edge.command import TooLateError, TooMuchError, print_of
+from provisioner.edge.kept_sockets import KeptSockets
 
 log = logging.getLogger(__name__)
 _ANSWER_SECONDS, _LONGEST_ANSWER = 20.0, 64 * 1024
@@ -22,6 +23,7 @@ class ServiceManager:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._address = environment.get("NOTIFY_SOCKET", "")
+        self.sockets = KeptSockets(environment)
         microseconds = environment.get("WATCHDOG_USEC", "")
         self.watchdog_seconds = int(microseconds) / 1e6 if self._address and microseconds.isdecimal() else None
 
