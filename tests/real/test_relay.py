@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform, serve
+from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform, row_of, serve
 from tests.machine import LOOK_AGAIN, PATIENCE, Machine, Service
 from tests.real.ami import Message
 from tests.real.baresip import baresip
@@ -89,12 +89,16 @@ class Here:
 
     def no_secret(self) -> bool:
         files = [path for path in self.desk.home("ana").rglob("*") if path.is_file()]
-        secret = str(self.server.agents["1001"].row.get("md5secret") or "")
-        return not secret or not any(secret in path.read_text(errors="replace") for path in files)
+        row = row_of(self.server.agents["1001"], "a-token", SERVER)
+        secrets = [str(row[key]) for key in ("md5secret", "secret") if row.get(key)]
+        assert secrets
+        return not any(secret in path.read_text(errors="replace") for path in files for secret in secrets)
 
 
 @asynccontextmanager
-async def at_work(folder: Path, *targets: object, nat: bool = False, **account: object) -> AsyncIterator[Here]:
+async def at_work(
+    folder: Path, *targets: object, nat: bool = False, relay: object = "auto", **account: object
+) -> AsyncIterator[Here]:
     """The service runs, and ana is logged in; ``account`` is as in the YAML. With ``nat`` there is a router on the way,
     and a STUN server beyond it."""
     need_asterisk()
@@ -119,7 +123,11 @@ async def at_work(folder: Path, *targets: object, nat: bool = False, **account: 
         desk.environment |= await stack.enter_async_context(sound_card(folder))
         platform.put(ANA)
         await server.put(ANA)
-        lines = [f"  targets: {json.dumps(targets)}", f"  account: {json.dumps(account)}"]
+        lines = [
+            f"  targets: {json.dumps(targets)}",
+            f"  account: {json.dumps(account)}",
+            f"  relay: {json.dumps(relay)}",
+        ]
         machine.agent("ana", *lines, password=ANA.password)
         service = await stack.enter_async_context(machine.running())
         await service.logged_in("ana")
@@ -297,3 +305,13 @@ async def test_baresip_subscribes_to_waiting_messages(folder: Path, record: Reco
         await phone.process.says("MWI for sip:1001@")  # type: ignore[attr-defined]
         await phone.process.says("Messages-Waiting: no")  # type: ignore[attr-defined]
     record.saw("baresip", peer.user_agent, VIA, "subscribes to waiting messages")
+
+
+async def test_in_pass_mode_linphone_answers_with_its_own_hash(folder: Path) -> None:
+    need("linphonec")
+    async with at_work(folder, "linphone", relay={"mode": "pass"}) as here:
+        phone = await here.phone("linphone")
+        await here.server.registered("1001")
+        assert not here.no_secret()
+        await phone.call("600")
+        await here.talks(phone)
