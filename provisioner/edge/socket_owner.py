@@ -105,8 +105,11 @@ def _lines(file: int, needles: Iterable[bytes]) -> Iterator[str]:
 
 
 def _pieces(file: int) -> Iterator[bytes]:
-    os.lseek(file, 0, os.SEEK_SET)
-    return iter(lambda: os.read(file, _PIECE), b"")
+    # By offset: a thread and the loop may read the same table at the same time.
+    offset = 0
+    while piece := os.pread(file, _PIECE, offset):
+        yield piece
+        offset += len(piece)
 
 
 def _pairs(connection: Connection) -> list[str]:

@@ -22,7 +22,7 @@ from tests.real.baresip import baresip
 from tests.real.conversation import DIGITS, Phone, enough_audio
 from tests.real.desk import Desk, rotated
 from tests.real.far_asterisk import FarAsterisk, certificates_for, far_asterisk, restarted
-from tests.real.linphone import linphonec
+from tests.real.linphone import linphone_desktop, linphonec
 from tests.real.needs import need, need_asterisk
 from tests.real.networks import SERVER, Far, two_networks
 from tests.real.processes import Command, running
@@ -315,3 +315,12 @@ async def test_in_pass_mode_linphone_answers_with_its_own_hash(folder: Path) -> 
         assert not here.no_secret()
         await phone.call("600")
         await here.talks(phone)
+
+
+async def test_the_desktop_linphone_registers_too(folder: Path, record: Record) -> None:
+    need("linphone", "dbus-daemon")
+    async with at_work(folder, "linphone") as here:
+        await here.stack.enter_async_context(linphone_desktop(here.desk, "ana"))
+        peer = await here.server.registered("1001")
+    assert peer.user_agent.startswith("Linphone Desktop/")
+    record.saw("linphone", peer.user_agent, VIA, "registers")
