@@ -24,18 +24,25 @@ route add local default dev lo src 192.0.2.1
 
 
 @contextmanager
-def own_network() -> Iterator[None]:
-    """Let this thread, and what it starts, have a network of their own; needs root and `ip`. Raises OSError."""
+def new_network() -> Iterator[None]:
+    """Let this thread, and what it starts, have a network in which nothing is up; needs root. Raises OSError."""
     before = os.open(Path("/proc/thread-self/ns/net"), os.O_RDONLY)
     try:
         _call("unshare", _NEW_NETWORK)
         try:
-            subprocess.run(["ip", "-batch", "-"], input=_LOOPBACK, text=True, check=True, capture_output=True)
             yield
         finally:
             _call("setns", before, _NEW_NETWORK)
     finally:
         os.close(before)
+
+
+@contextmanager
+def own_network() -> Iterator[None]:
+    """Let this thread, and what it starts, have a network of their own; needs root and `ip`. Raises OSError."""
+    with new_network():
+        subprocess.run(["ip", "-batch", "-"], input=_LOOPBACK, text=True, check=True, capture_output=True)
+        yield
 
 
 def _call(name: str, *arguments: int) -> None:

@@ -6,18 +6,17 @@ In one network a DTLS call fails for reasons of the test: the server would name 
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from tests.real.network import new_network
+
 DESK, SERVER = "10.77.0.1", "10.77.0.2"
-_NEW_NETWORK = 0x40000000
 _MASQUERADE = "add table ip nat; add chain ip nat out { type nat hook postrouting priority 100 ; }; "
 _MASQUERADE += f"add rule ip nat out ip daddr {SERVER} masquerade"
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
@@ -43,10 +42,8 @@ class Far:
 async def two_networks(*, nat: bool = False) -> AsyncIterator[Far]:
     """This process, and what it starts, is in a network of its own while the context lasts; the far end is a cable
     away, or with ``nat`` a router that lends its address."""
-    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    _checked(_LIBC.unshare(_NEW_NETWORK))
     async with AsyncExitStack() as stack:
-        stack.callback(lambda: (_checked(_LIBC.setns(before, _NEW_NETWORK)), os.close(before)))
+        stack.enter_context(new_network())
         far = await stack.enter_async_context(_network())
         near = Far(os.getpid())
         for one in (near, far):
@@ -86,8 +83,3 @@ def _cable(one: Far, its: str, other: Far, others: str) -> None:
     for end, address, device in ((one, its, name), (other, others, f"to-{one.pid}")):
         end.ip(f"addr add {address} dev {device}")
         end.ip(f"link set {device} up")
-
-
-def _checked(failed: int) -> None:
-    if failed:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
