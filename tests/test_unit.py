@@ -53,6 +53,7 @@ def test_the_daemon_s_unit_says_what_the_program_relies_on():
     assert service["RestartPreventExitStatus"] == "78"
     assert (service["StateDirectoryMode"], service["LimitCORE"]) == ("0700", "0")
     assert service["WatchdogSec"]
+    assert service["KillMode"] == "mixed"  # `systemctl`, asked whether this is a restart, is not to be ended with it
 
 
 def test_the_daemon_has_no_rights_and_sees_who_comes():

@@ -15,7 +15,7 @@ from provisioner.edge.command import TooLateError, TooMuchError, print_of
 from provisioner.edge.kept_sockets import KeptSockets
 
 log = logging.getLogger(__name__)
-_ANSWER_SECONDS, _LONGEST_ANSWER = 20.0, 64 * 1024
+_TRIES, _ANSWER_SECONDS, _LONGEST_ANSWER = 3, 15.0, 64 * 1024
 
 
 class ServiceManager:
@@ -56,12 +56,15 @@ class ServiceManager:
         scope = "--user" if "/user.slice/" in str(unit) else "--system"
         argv = ["systemctl", scope, "list-jobs", "--plain", "--no-legend", unit.name]
         try:
-            return not {b"restart", b"try-restart"}.isdisjoint(
-                print_of(argv, _ANSWER_SECONDS, _LONGEST_ANSWER).output.split()
-            )
+            # Whoever stops this process may hit the command as well.
+            for _ in range(_TRIES):
+                told = print_of(argv, _ANSWER_SECONDS, _LONGEST_ANSWER)
+                if told.code == 0:
+                    return not {b"restart", b"try-restart"}.isdisjoint(told.output.split())
         except (OSError, ValueError, TooLateError, TooMuchError):
-            log.warning("systemctl does not say whether this is a restart: taken for a stop")
-            return False
+            pass
+        log.warning("systemctl does not say whether this is a restart: taken for a stop")
+        return False
 
     def _send(self, *lines: str) -> None:
         if not self._address:
