@@ -17,6 +17,7 @@ from tests.real.asterisk import Asterisk
 from tests.real.asterisk_files import CHAN_SIP, FOLDER, SECRET, Driver, Ports, files
 from tests.real.certificates import Certificates
 from tests.real.networks import SERVER, Far
+from tests.real.pjsip import Pjsip
 from tests.real.processes import Command, running
 
 # Nobody else is in that network.
@@ -40,10 +41,25 @@ class FarAsterisk(Asterisk):
     driver: ClassVar[Driver] = _DRIVER
 
 
+def _written_for_pjsip(*what: object) -> str:
+    text = Pjsip.driver.written(*what).replace("127.0.0.1", SERVER)  # type: ignore[arg-type]
+    # It would name loopback for audio, as the machine's name has no address.
+    return text.replace("direct_media=no", f"direct_media=no\nmedia_address={SERVER}\nbind_rtp_to_media_address=yes")
+
+
+class FarPjsip(Pjsip):
+    """The same with chan_pjsip."""
+
+    driver: ClassVar[Driver] = replace(Pjsip.driver, written=_written_for_pjsip)
+
+
+Kind = type[FarAsterisk] | type[FarPjsip]
+
+
 @asynccontextmanager
-async def far_asterisk(folder: Path, certificates: Certificates, far: Far) -> AsyncIterator[FarAsterisk]:
+async def far_asterisk(folder: Path, certificates: Certificates, far: Far, kind: Kind) -> AsyncIterator[Asterisk]:
     """The server, ready for registrations, while the context lasts."""
-    texts = files(PORTS, "asterisk", _DRIVER) | {"server.pem": certificates.server.read_text()}
+    texts = files(PORTS, "asterisk", kind.driver) | {"server.pem": certificates.server.read_text()}
     folder.mkdir()
     for name, text in texts.items():
         (folder / name).write_text(text.replace("127.0.0.1", SERVER))
@@ -53,12 +69,12 @@ async def far_asterisk(folder: Path, certificates: Certificates, far: Far) -> As
     )
     modules = folder / "modules.conf"
     modules.write_text(modules.read_text() + "load=app_transfer.so\nload=res_clioriginate.so\n")
-    async with restarted(folder, certificates, far) as one:
+    async with restarted(folder, certificates, far, kind) as one:
         yield one
 
 
 @asynccontextmanager
-async def restarted(folder: Path, certificates: Certificates, far: Far) -> AsyncIterator[FarAsterisk]:
+async def restarted(folder: Path, certificates: Certificates, far: Far, kind: Kind) -> AsyncIterator[Asterisk]:
     """The server with the files that are there."""
     root = debian11.folder()
     command = Command(
@@ -70,7 +86,7 @@ async def restarted(folder: Path, certificates: Certificates, far: Far) -> Async
         await process.until(lambda: _listens(far))
         async with manager(PORTS.manager, SECRET, SERVER) as connection:
             await connection.event("FullyBooted")
-            yield FarAsterisk(folder, PORTS, certificates, connection, process)
+            yield kind(folder, PORTS, certificates, connection, process)
 
 
 def _listens(far: Far) -> bool:

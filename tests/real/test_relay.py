@@ -18,10 +18,11 @@ import pytest
 from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform, row_of, serve
 from tests.machine import LOOK_AGAIN, PATIENCE, Machine, Service
 from tests.real.ami import Message
+from tests.real.asterisk import Asterisk
 from tests.real.baresip import baresip
 from tests.real.conversation import DIGITS, Phone, enough_audio
 from tests.real.desk import Desk, rotated
-from tests.real.far_asterisk import FarAsterisk, certificates_for, far_asterisk, restarted
+from tests.real.far_asterisk import FarAsterisk, FarPjsip, Kind, certificates_for, far_asterisk, restarted
 from tests.real.linphone import linphone_desktop, linphonec
 from tests.real.needs import need, need_asterisk
 from tests.real.networks import SERVER, Far, two_networks
@@ -45,7 +46,7 @@ class Here:
 
     desk: Desk
     service: Service
-    server: FarAsterisk
+    server: Asterisk
     stack: AsyncExitStack
     server_stack: AsyncExitStack
     far: Far
@@ -62,7 +63,9 @@ class Here:
         await self.server.forget("1001")
         folder, certificates = self.server.folder, self.server.certificates
         await self.server_stack.aclose()
-        self.server = await self.server_stack.enter_async_context(restarted(folder, certificates, self.far))
+        self.server = await self.server_stack.enter_async_context(
+            restarted(folder, certificates, self.far, type(self.server))
+        )
 
     async def talks(self, phone: Phone) -> Message:
         """A call that is up: digits, then audio both ways, and the phone hangs up."""
@@ -97,7 +100,12 @@ class Here:
 
 @asynccontextmanager
 async def at_work(
-    folder: Path, *targets: object, nat: bool = False, relay: object = "auto", **account: object
+    folder: Path,
+    *targets: object,
+    nat: bool = False,
+    relay: object = "auto",
+    kind: Kind = FarAsterisk,
+    **account: object,
 ) -> AsyncIterator[Here]:
     """The service runs, and ana is logged in; ``account`` is as in the YAML. With ``nat`` there is a router on the way,
     and a STUN server beyond it."""
@@ -110,7 +118,7 @@ async def at_work(
     async with AsyncExitStack() as stack:
         far = await stack.enter_async_context(two_networks(nat=nat))
         server_stack = await stack.enter_async_context(AsyncExitStack())
-        server = await server_stack.enter_async_context(far_asterisk(folder / "asterisk", trusted, far))
+        server = await server_stack.enter_async_context(far_asterisk(folder / "asterisk", trusted, far, kind))
         url = (await stack.enter_async_context(serve(platform, context))).replace("127.0.0.1", "localhost")
         machine = Machine(folder / "machine", url)
         said = {"url": url, "ca_file": str(trusted.authority), "domain": SERVER,
@@ -324,3 +332,19 @@ async def test_the_desktop_linphone_registers_too(folder: Path, record: Record) 
         peer = await here.server.registered("1001")
     assert peer.user_agent.startswith("Linphone Desktop/")
     record.saw("linphone", peer.user_agent, VIA, "registers")
+
+
+@pytest.mark.parametrize("target, command", [("linphone", "linphonec"), ("baresip", "baresip")])
+async def test_it_calls_and_is_called_at_chan_pjsip_too(
+    folder: Path, target: str, command: str, record: Record
+) -> None:
+    need(command)
+    async with at_work(folder, target, kind=FarPjsip) as here:
+        phone = await here.phone(target)
+        peer = await here.server.registered("1001")
+        await phone.call("600")
+        await here.talks(phone)
+        await here.server.call("1001")
+        await phone.answer()
+        await here.talks(phone)
+    record.saw(target, peer.user_agent, VIA, "calls and is called at chan_pjsip too")
