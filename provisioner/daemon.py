@@ -16,6 +16,7 @@ from provisioner.core.settings import WatchPolicy
 from provisioner.core.settle import Burst, due
 from provisioner.edge.api import control_socket
 from provisioner.edge.courier_socket import Reception, courier_socket
+from provisioner.edge.kept_ports import KeptPorts
 from provisioner.edge.service import ServiceManager
 from provisioner.edge.suspension import Suspensions
 from provisioner.edge.watch import Watch
@@ -32,8 +33,8 @@ class NoConfiguration(ProvisionerError):
     """There is nothing to begin with."""
 
 
-async def serve(places: Places, here: Here, manager: ServiceManager) -> None:
-    """Serve this workstation until SIGTERM or SIGINT.
+async def serve(places: Places, here: Here, manager: ServiceManager, ports: KeptPorts) -> None:
+    """Serve this workstation until SIGTERM or SIGINT, with ``ports`` that ``manager`` keeps.
 
     Raises ProvisionerError when it cannot begin: no usable configuration or state. Any other exception is a bug and
     ends the process.
@@ -43,7 +44,7 @@ async def serve(places: Places, here: Here, manager: ServiceManager) -> None:
         for remark in bench.store.remarks:
             log.warning("%s", remark)
         async with asyncio.TaskGroup() as group:
-            workstation = Workstation(bench, here.chances, group.create_task, manager.sockets)
+            workstation = Workstation(bench, here.chances, group.create_task, ports)
             try:
                 await _begin(workstation, places, manager, group.create_task)
             except ProvisionerError as error:

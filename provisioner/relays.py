@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,9 +19,10 @@ from provisioner.core.peer import peer_from_row
 from provisioner.core.prepare import Job
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.relay_way import RelayMode, RelayWay, needs_relay
+from provisioner.core.settings import AgentSettings
 from provisioner.core.sip.trial import address_of
 from provisioner.core.target import Target
-from provisioner.edge.kept_sockets import KeptSockets
+from provisioner.edge.kept_ports import KeptPorts
 from provisioner.edge.platform import tls_context
 from provisioner.edge.ports import choose_port
 from provisioner.edge.relay import Around, Relay, RelayAccount, RelayState
@@ -48,16 +49,17 @@ class _Entry:
 
 class Relays:
     """``ask`` runs a call on the store in its thread, ``spawn`` starts tasks that somebody watches over, ``changed`` is
-    called when the status is another one. ``kept`` are the sockets that outlive this process."""
+    called when the status is another one. ``ports`` are those that the service manager keeps."""
 
-    def __init__(self, ask: Ask, spawn: Spawn, changed: Callable[[], None], kept: KeptSockets | None = None) -> None:
+    def __init__(self, ask: Ask, spawn: Spawn, changed: Callable[[], None], ports: KeptPorts) -> None:
         self._ask = ask
+        self._ports = ports
         self._spawn = spawn
         self._changed = changed
-        self._kept = kept
         self._entries: dict[str, _Entry] = {}
         self._busy: dict[str, asyncio.Lock] = {}
         self._owners: SocketOwners | None = None
+        self._stopped = False
         self._trust: dict[tuple[object, ...], ssl.SSLContext] = {}
 
     def through(self, job: Job | None) -> Job | None:
@@ -90,9 +92,11 @@ class Relays:
             return  # it is said of the files; what works goes on working
         if job is None or account is None:
             await self.close(agent)
+            if job is not None:
+                await self._give_up_kept({await self._known_port(job.wanted.agent)})
             return
         try:
-            way = RelayWay(await self._port(agent, job), job.wanted.agent.relay.mode)
+            way = RelayWay(await self._port(job.wanted.agent), job.wanted.agent.relay.mode)
             served = self._relay_account(job, account, way)
         except ProvisionerError as error:
             log.error("agent %s: no relay: %s", agent, error)
@@ -108,48 +112,73 @@ class Relays:
 
     async def forget(self, agent: str) -> None:
         """Close the agent's relay for good, and give its port up."""
-        await self.close(agent)
-        await self._ask(partial(Store.drop_relay_port, agent=agent))
+        async with self._busy.setdefault(agent, asyncio.Lock()):
+            await self.close(agent)
+            await self._ask(partial(Store.drop_relay_port, agent=agent))
+
+    async def keep_for(self, agents: Iterable[AgentSettings]) -> None:
+        """Let others have the ports that were kept since the service was here last, unless they are for ``agents``."""
+        if self._ports.held:
+            wanted = {await self._known_port(agent) for agent in agents if agent.relay.use}
+            await self._give_up_kept(self._ports.held - wanted)
 
     async def close(self, agent: str) -> None:
-        """Close the agent's relay."""
-        entry = self._entries.pop(agent, None)
+        """Close the agent's relay, and let others have its port."""
+        entry = self._entries.get(agent)
         if entry is not None:
-            if self._kept is not None:
-                self._kept.drop(entry.way.port)
-            await entry.relay.close(for_good=True)
-            log.info("agent %s: relay at %s closed", agent, entry.way.address)
+            await self._end(agent, entry)
+            if entry.problem is None:
+                await self._ports.give_up(entry.way.port)
 
     async def stop(self) -> None:
-        """Close all relays; the service manager holds their sockets, as this may be a restart."""
-        for entry in self._entries.values():
-            await entry.relay.close()
-        self._entries.clear()
+        """Close all relays, and open none. Their ports are kept for whoever is started next."""
+        self._stopped = True
+        for agent, entry in list(self._entries.items()):
+            await self._end(agent, entry)
+        self._ports.close()
         if self._owners is not None:
             self._owners.close()
             self._owners = None
 
+    async def _give_up_kept(self, ports: Set[int | None]) -> None:
+        for port in self._ports.held & ports:
+            await self._ports.give_up(port)
+
+    async def _end(self, agent: str, entry: _Entry) -> None:
+        self._entries.pop(agent)
+        await entry.relay.close()
+        log.info("agent %s: relay at %s closed", agent, entry.way.address)
+
     async def _open(self, agent: str, way: RelayWay, account: RelayAccount) -> None:
         self._owners = self._owners or SocketOwners()
         relay = Relay(account, Around(self._owners, self._spawn, partial(self._tell, agent)))
-        entry = self._entries[agent] = _Entry(way, relay)
+        entry = _Entry(way, relay)
         try:
-            await relay.open(way.port, self._kept)
-            log.info("agent %s: relay at %s, for phones of user %d", agent, way.address, account.uid)
+            sockets = await self._ports.open(way.port)
         except ProvisionerError as error:
             entry.problem = Problem(Place(f"agent {agent}, relay"), error.problems[0].what, error.problems[0].fix)
             log.error("%s", entry.problem)
+        else:
+            relay.open(*sockets)
+            log.info("agent %s: relay at %s, for phones of user %d", agent, way.address, account.uid)
+        self._entries[agent] = entry
+        if self._stopped:
+            await self._end(agent, entry)
 
-    async def _port(self, agent: str, job: Job) -> int:
-        chosen = job.wanted.agent.relay.port
-        if chosen is not None:
-            return chosen
+    async def _port(self, agent: AgentSettings) -> int:
+        known = await self._known_port(agent)
+        if known is not None:
+            return known
         ports: dict[str, int] = await self._ask(Store.relay_ports)
-        if agent not in ports:
-            taken = {*ports.values(), *(entry.way.port for entry in self._entries.values())}
-            ports[agent] = choose_port(taken)
-            await self._ask(partial(Store.put_relay_port, agent=agent, port=ports[agent]))
-        return ports[agent]
+        taken = {*ports.values(), *(entry.way.port for entry in self._entries.values())}
+        port = choose_port(taken)
+        await self._ask(partial(Store.put_relay_port, agent=agent.login, port=port))
+        return port
+
+    async def _known_port(self, agent: AgentSettings) -> int | None:
+        """The port of the agent's relay; None where none was chosen yet."""
+        ports: dict[str, int] = await self._ask(Store.relay_ports)
+        return ports.get(agent.login) if agent.relay.port is None else agent.relay.port
 
     def _relay_account(self, job: Job, account: Account, way: RelayWay) -> RelayAccount:
         uid = os.geteuid() if job.home.uid is None else job.home.uid

@@ -16,7 +16,7 @@ from provisioner.core.reason import Reason, identity_of, reason
 from provisioner.core.session import HeldSession
 from provisioner.couriers import Couriers
 from provisioner.discovery import Discovery
-from provisioner.edge.kept_sockets import KeptSockets
+from provisioner.edge.kept_ports import KeptPorts
 from provisioner.edge.store import Store
 from provisioner.hands import OwnHands
 from provisioner.logins import Chances, Logins
@@ -36,9 +36,9 @@ T = TypeVar("T")
 
 class Workstation:
     """Serves the agents of one workstation. ``spawn`` starts a task that somebody else ends and watches over; ``news``
-    is set whenever the status may have changed; ``kept`` are sockets that outlive this process."""
+    is set whenever the status may have changed."""
 
-    def __init__(self, bench: Bench, chances: Chances, spawn: Spawn, kept: KeptSockets | None = None) -> None:
+    def __init__(self, bench: Bench, chances: Chances, spawn: Spawn, ports: KeptPorts) -> None:
         self._bench = bench
         self._spawn = spawn
         own = OwnHands(bench.cycle, self._work)
@@ -58,7 +58,7 @@ class Workstation:
             )
         )
         self._phones = Phones(self.couriers.hands, self._work, spawn, self._reloads)
-        self._relays = Relays(self._keep, spawn, lambda: self.news.set(), kept)
+        self._relays = Relays(self._keep, spawn, lambda: self.news.set(), ports)
         self._seats: dict[str, Seat] = {}
         self._site: Site | None = None
         self._standing = Standing(chances.now)
@@ -144,9 +144,7 @@ class Workstation:
         for seat in seats:
             seat.gone = True
             seat.changed.set()
-        tasks = [seat.task for seat in seats if seat.task]
-        if tasks:
-            await asyncio.wait(tasks)
+        await asyncio.gather(*(asyncio.wait([seat.task]) for seat in seats if seat.task))
         await self._reloads.stop()
         if self._site and (self._site.settings.login.log_off_on_stop if log_off is None else log_off):
             await asyncio.gather(*(self._logins.log_off(seat) for seat in seats))
@@ -196,6 +194,7 @@ class Workstation:
         for login in self._phones.freed():  # they waited for a path that moved with this change
             if login in self._seats:
                 await self._render(self._seats[login])
+        await self._relays.keep_for(served.wanted.agent for served in site.served.values())
         for seat in list(self._seats.values()) if new_policy else ():
             await self.went(seat)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from provisioner.cli.ask import ask
 from provisioner.places import Places, places_of
+from tests.file_store import FileStore
 
 PATIENCE = 30.0
 LOOK_AGAIN = 0.01
@@ -44,6 +45,7 @@ class Machine:
         self.agents_d.mkdir(parents=True)
         # What starts the service, in its stead.
         self.launcher: list[str] = []
+        self.store = FileStore()
         self.main = self.places.config / "provisioner.yaml"
         self.main.write_text(
             f"platform:\n  url: {url}\nlogin: {{splay: 0s, first_retry: 1s}}\nwatch: {{settle: 50ms}}\n"
@@ -86,10 +88,13 @@ class Machine:
             log = self.root / "journal.log"
             with log.open("ab") as out:
                 process = await asyncio.create_subprocess_exec(
-                    *self.launcher, sys.executable, "-m", "provisioner", "run", "--root", str(self.root), *arguments,
-                    stdout=out, stderr=out, env={**os.environ, "NOTIFY_SOCKET": address, **environment},
+                    *self.launcher, *self.store.launcher(),
+                    sys.executable, "-m", "provisioner", "run", "--root", str(self.root), *arguments,
+                    stdout=out, stderr=out, pass_fds=self.store.files(),
+                    env={**os.environ, "NOTIFY_SOCKET": address, **self.store.environment(), **environment},
                 )  # fmt: skip
             service = Service(self, process, notify, log)
+            asyncio.get_running_loop().add_reader(notify, service.hear)
             try:
                 await service.told("READY=1")
                 yield service
@@ -97,6 +102,10 @@ class Machine:
                 with suppress(ProcessLookupError):
                     process.kill() if service.killed else process.terminate()
                 await asyncio.wait_for(process.wait(), PATIENCE)
+                asyncio.get_running_loop().remove_reader(notify)
+                with suppress(BlockingIOError):  # its last words
+                    while True:
+                        service.hear()
 
 
 @dataclass
@@ -109,18 +118,24 @@ class Service:
     log: Path
     messages: list[str] = field(default_factory=list)
     killed: bool = False
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def hear(self) -> None:
+        """Take what the service manager is told."""
+        self.messages.append(self.machine.store.hear(self.notify))
+        self.heard.set()
 
     async def told(self, word: str, *, count: int = 1) -> None:
         """Wait until the service manager was told ``word`` that often."""
         ended = asyncio.ensure_future(self.process.wait())
         async with asyncio.timeout(PATIENCE):
             while sum(word in message for message in self.messages) < count:
-                heard = asyncio.ensure_future(asyncio.get_running_loop().sock_recv(self.notify, 65536))
+                self.heard.clear()
+                heard = asyncio.ensure_future(self.heard.wait())
                 await asyncio.wait([heard, ended], return_when=asyncio.FIRST_COMPLETED)
-                if not heard.done():
-                    heard.cancel()
+                heard.cancel()
+                if not self.heard.is_set():
                     raise AssertionError(f"the service ended with {ended.result()}:\n{self.log.read_text()}")
-                self.messages.append(heard.result().decode())
 
     async def status(self) -> dict[str, Any]:
         return await asyncio.to_thread(ask, self.machine.places.socket, {"verb": "status"})

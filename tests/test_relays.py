@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import re
 import socket
 import ssl
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,7 +15,6 @@ from typing import Any
 import pytest
 import trustme
 
-from provisioner.core.sip.message import print_message
 from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform, serve
 from provisioner.edge.ports import FIRST, LAST
 from tests.edge.handset import handset
@@ -188,48 +184,3 @@ async def test_plan_knows_the_relay(office: Office):
     planned = await office.machine.command("plan", "--format", "json")
     [agent] = planned.json["agents"]
     assert agent["changes"] == [] and planned.code == 0
-
-
-_AGAIN = """
-import os, sys
-for number, file in enumerate(map(int, sys.argv[1].split(","))):
-    os.dup2(file, 3 + number)
-os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "2", "LISTEN_FDNAMES": sys.argv[2]}
-os.execv(sys.executable, [sys.executable, "-m", "provisioner", "run", *sys.argv[3:]])
-"""
-
-
-async def test_over_a_restart_the_port_is_nobody_elses_and_a_phone_that_comes_meanwhile_is_served(office: Office):
-    """As the service manager does it: it holds the sockets, and hands them to the next run."""
-    address = str(office.machine.root / "manager")
-    loop = asyncio.get_running_loop()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(address)
-        manager.settimeout(30)
-        environment = {**os.environ, "NOTIFY_SOCKET": address}
-        arguments = ["--root", str(office.machine.root)]
-        first = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "provisioner", "run", *arguments, env=environment
-        )
-        text, files = "", []
-        while not text.startswith("FDSTORE=1"):
-            message, files, *_ = await loop.run_in_executor(None, socket.recv_fds, manager, 4096, 4)
-            text = message.decode()
-        name = text.partition("FDNAME=")[2]
-        port = int(name.removeprefix("relay-"))
-        first.terminate()
-        assert await first.wait() == 0
-        with socket.socket() as another, pytest.raises(OSError):
-            another.bind(("127.0.0.1", port))
-        async with handset(port, "1001") as phone:  # nobody is there to answer
-            request = phone.request("REGISTER")
-            phone.wire.send(print_message(request))
-            second = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", _AGAIN, ",".join(map(str, files)), f"{name}:{name}", *arguments,
-                env=environment, pass_fds=files,
-            )  # fmt: skip
-            assert (await phone.answer_to(request)).status == 200
-            second.terminate()
-            assert await second.wait() == 0
-        for file in files:
-            os.close(file)

@@ -54,6 +54,7 @@ def test_the_daemon_s_unit_says_what_the_program_relies_on():
     assert (service["StateDirectoryMode"], service["LimitCORE"]) == ("0700", "0")
     assert service["WatchdogSec"]
     assert service["KillMode"] == "mixed"  # `systemctl`, asked whether this is a restart, is not to be ended with it
+    assert int(service["FileDescriptorStoreMax"]) >= 256  # two sockets for each relay
 
 
 def test_the_daemon_has_no_rights_and_sees_who_comes():

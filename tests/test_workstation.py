@@ -8,6 +8,8 @@ import json
 import pytest
 
 from provisioner.demo.platform import SimulatedPlatform
+from provisioner.edge.kept_ports import KeptPorts
+from provisioner.edge.service import ServiceManager
 from provisioner.opening import here, open_bench
 from provisioner.workstation import Workstation
 from tests.machine import Machine, until
@@ -41,7 +43,7 @@ async def test_a_suspended_machine_logs_in_again_when_the_platform_must_have_los
     machine.main.write_text(machine.main.read_text().replace("splay: 0s", f"splay: 0s, again_after: {policy}"))
     with open_bench(machine.places, "ws") as bench:
         async with asyncio.TaskGroup() as group:
-            workstation = Workstation(bench, here().chances, group.create_task)
+            workstation = Workstation(bench, here().chances, group.create_task, KeptPorts(ServiceManager({})))
             assert await workstation.reload() == ()
             await workstation.first_logins()
             workstation.resumed(seconds)

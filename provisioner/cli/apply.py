@@ -28,7 +28,8 @@ from provisioner.cli.common import (
 from provisioner.cli.show import status_as_text
 from provisioner.core.problem import Problem, ProvisionerError
 from provisioner.edge.journal import set_up_logging
-from provisioner.edge.service import guard_process
+from provisioner.edge.kept_ports import KeptPorts
+from provisioner.edge.service import ServiceManager, guard_process
 from provisioner.opening import Here, here, open_bench
 from provisioner.places import Places
 from provisioner.workstation import Workstation
@@ -67,7 +68,7 @@ async def _apply(places: Places, here: Here, *, force: bool) -> tuple[tuple[Prob
     chances = replace(here.chances, chance=lambda: 0.0)
     with open_bench(places, here.workstation) as bench:
         async with asyncio.TaskGroup() as group:
-            workstation = Workstation(bench, chances, group.create_task)
+            workstation = Workstation(bench, chances, group.create_task, KeptPorts(ServiceManager({})))
             problems = await workstation.reload(force=force, asked=True)
             await workstation.first_logins()
             status = workstation.status()

@@ -14,7 +14,8 @@ from provisioner.cli.common import NO_CONFIGURATION, REFUSED, add_places, add_wo
 from provisioner.core.problem import ProvisionerError
 from provisioner.daemon import NoConfiguration, serve
 from provisioner.edge.journal import set_up_logging
-from provisioner.edge.service import ServiceManager, guard_process
+from provisioner.edge.kept_ports import KeptPorts
+from provisioner.edge.service import ServiceManager, guard_process, passed
 from provisioner.opening import here
 
 
@@ -29,8 +30,10 @@ def run(options: argparse.Namespace) -> int:
     """Serve; gives the exit code."""
     set_up_logging(os.environ, verbose=options.verbose)
     guard_process()
+    manager = ServiceManager(os.environ)
+    ports = KeptPorts(manager, passed(os.environ))
     try:
-        asyncio.run(serve(places(options), here(options.workstation), ServiceManager(os.environ)))
+        asyncio.run(serve(places(options), here(options.workstation), manager, ports))
     except NoConfiguration:
         logging.getLogger(__name__).error("there is no usable configuration: `provisioner check` shows every mistake")
         return NO_CONFIGURATION

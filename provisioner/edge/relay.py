@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import socket
 import time
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,10 +21,9 @@ from provisioner.core.sip.rewrite import Ways
 from provisioner.core.sip.sequences import Sequences
 from provisioner.core.sip.sides import Shared
 from provisioner.core.sip.signer import Signer
-from provisioner.edge.kept_sockets import KeptSockets
 from provisioner.edge.relay_line import PATIENCE, Patience, Server, session_for
 from provisioner.edge.relay_phone import Circumstances, PhoneFlow, PhoneSide, PhoneState
-from provisioner.edge.relay_tcp import Door
+from provisioner.edge.relay_tcp import BACKLOG, Door
 from provisioner.edge.relay_udp import Packets
 from provisioner.edge.socket_owner import SocketOwners
 
@@ -98,23 +97,19 @@ class Relay:
         """For whom it works now."""
         return self._account
 
-    async def open(self, port: int, kept: KeptSockets | None = None) -> None:
-        """Listen at ``port``, with the sockets of the last run where ``kept`` has them. Raises ProvisionerError when
-        that cannot be: another port would be another relay's."""
-        tcp, udp = pair = (kept and kept.take(port)) or bound(port)
-        if kept is not None:
-            kept.keep(port, pair)
-        self.port = port
+    def open(self, tcp: socket.socket, udp: socket.socket) -> None:
+        """Listen at these, which are closed with the relay."""
+        self.port = tcp.getsockname()[1]
         self._door = Door(self, self._owners, tcp)
         self._packets = Packets(self, self._owners, udp)
 
-    async def close(self, *, for_good: bool = False) -> None:
-        """Hang up on everybody. ``for_good``: also where somebody keeps the sockets, nobody listens any more."""
+    async def close(self) -> None:
+        """Hang up on everybody."""
         if self._closed:
             return
         self._closed = True
         if self._door is not None:
-            await self._door.close(for_good=for_good)
+            await self._door.close()
         if self._packets is not None:
             await self._packets.close()
         for key in list(self._phones):
@@ -189,21 +184,34 @@ class Relay:
         return Circumstances(self._shared, self._session, url, self._patience, self._spawn, self._changed)
 
 
-def bound(port: int) -> tuple[socket.socket, socket.socket]:
-    """TCP and UDP at ``port`` of loopback. Raises ProvisionerError."""
+def bound(port: int, passed: Iterable[socket.socket] = ()) -> tuple[socket.socket, socket.socket]:
+    """TCP, which listens, and UDP at ``port`` of loopback: those of ``passed`` that are there already, and new ones.
+
+    Raises ProvisionerError when that cannot be: another port would be another relay's.
+    """
+    sockets = {one.type: one for one in passed}
     with ExitStack() as opened:
-        tcp = opened.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-        udp = opened.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        # For TCP only: it lets nobody share a port that listens, and UDP it would.
-        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            tcp.bind((HOST, port))
-            udp.bind((HOST, port))
-        except OSError as error:
-            what = f"the relay cannot have this port: {error.strerror}"
-            fix = "end the program that has it (`ss -lntup` shows it), or set `relay: {port: …}`"
-            raise ProvisionerError(Problem(Place(f"{HOST}:{port}"), what, fix)) from None
+        for kind in {socket.SOCK_STREAM, socket.SOCK_DGRAM} - sockets.keys():
+            sockets[kind] = opened.enter_context(_bound(kind, port))
+        tcp, udp = sockets[socket.SOCK_STREAM], sockets[socket.SOCK_DGRAM]
         for one in (tcp, udp):
             one.setblocking(False)
         opened.pop_all()
         return tcp, udp
+
+
+def _bound(kind: socket.SocketKind, port: int) -> socket.socket:
+    one = socket.socket(socket.AF_INET, kind)
+    try:
+        if kind == socket.SOCK_STREAM:
+            # For TCP only: it lets nobody share a port that listens, and UDP it would.
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind((HOST, port))
+        if kind == socket.SOCK_STREAM:
+            one.listen(BACKLOG)
+    except OSError as error:
+        one.close()
+        what = f"the relay cannot have this port: {error.strerror}"
+        fix = "end the program that has it (`ss -lntup` shows it), or set `relay: {port: …}`"
+        raise ProvisionerError(Problem(Place(f"{HOST}:{port}"), what, fix)) from None
+    return one

@@ -32,15 +32,12 @@ class Door:
         self._owners = owners
         self._bound = bound
         self._room = asyncio.Semaphore(MOST_STRANGERS)
-        bound.listen(BACKLOG)
         self._task = relay.spawn(self._stand())
 
-    async def close(self, *, for_good: bool = False) -> None:
-        """Take no more; ``for_good``: nor does anybody who has a copy of the socket."""
+    async def close(self) -> None:
+        """Take no more."""
         self._task.cancel()
         await asyncio.wait([self._task])
-        if for_good:
-            self._bound.shutdown(socket.SHUT_RDWR)
         self._bound.close()
 
     async def _stand(self) -> None:

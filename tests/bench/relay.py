@@ -23,7 +23,7 @@ from provisioner.core.secret import Secret
 from provisioner.core.sip.message import Request, Response, parse_message
 from provisioner.core.sip.trial import Address
 from provisioner.edge.platform import tls_context
-from provisioner.edge.relay import Around, Relay, RelayAccount
+from provisioner.edge.relay import Around, Relay, RelayAccount, bound
 from provisioner.edge.relay_line import Server
 from provisioner.edge.socket_owner import SocketOwners
 from tests.bench.table import Figure
@@ -170,7 +170,7 @@ async def _serve_all(run: Run, line: Connection) -> None:
             credential = Credential(name, "asterisk", Secret(ha1_of(name)), None, Proof.PROVEN)
             account = RelayAccount(name, credential, True, server, os.getuid())
             relay = Relay(account, Around(owners, group.create_task, lambda: None))
-            await relay.open(_free_port())
+            relay.open(*bound(_free_port()))
             ports[name] = relay.port
         line.send(ports)
         while True:

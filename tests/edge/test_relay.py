@@ -21,7 +21,7 @@ from provisioner.core.sip.registration import Standing
 from provisioner.core.sip.sides import Link
 from provisioner.core.sip.trial import Address, Trouble
 from provisioner.edge.platform import tls_context
-from provisioner.edge.relay import MOST_PHONES, Around, Relay, RelayAccount, RelayState
+from provisioner.edge.relay import MOST_PHONES, Around, Relay, RelayAccount, RelayState, bound
 from provisioner.edge.relay_line import PATIENCE, Patience, Server
 from provisioner.edge.socket_owner import SocketOwners
 from tests.edge.handset import Phone, handset
@@ -79,7 +79,7 @@ async def bench(
         account = RelayAccount(NAME, credential(password), answers, at(port, file), os.getuid())
         relay = Relay(account, Around(owners, group.create_task, lambda: one.changes.append(relay.state()), patience))
         one = Bench(server, relay, owners, file, account)
-        await relay.open(free_port())
+        relay.open(*bound(free_port()))
         try:
             yield one
         finally:
@@ -349,7 +349,7 @@ async def test_a_port_that_somebody_has_is_an_error(desk: Bench):
     async with asyncio.TaskGroup() as group:
         relay = Relay(desk.account, Around(desk.owners, group.create_task, lambda: None))
         with pytest.raises(ProvisionerError, match="cannot have this port"):
-            await relay.open(desk.port)
+            relay.open(*bound(desk.port))
         await relay.close()
 
 
@@ -361,7 +361,7 @@ async def test_the_port_is_at_once_free_for_the_next_run(desk: Bench):
         await phone.hears_the_end()
     async with asyncio.TaskGroup() as group:
         relay = Relay(desk.account, Around(desk.owners, group.create_task, lambda: None))
-        await relay.open(port)
+        relay.open(*bound(port))
         async with handset(port, NAME) as phone:
             assert (await phone.asks(phone.request("REGISTER", call_id="another run"))).status == 200
         await relay.close()

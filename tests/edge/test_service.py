@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,10 +39,60 @@ def test_each_message_is_what_sd_notify_asks_for(manager):
     assert service.watchdog_seconds == 3.0
 
 
+def test_sockets_are_given_away_and_taken_back(manager):
+    listening, service = manager
+    with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        assert service.keep("relay-1", (tcp, udp))
+        told, files, _, _ = socket.recv_fds(listening, 4096, 10)
+        assert sorted(told.decode().split("\n")) == ["FDNAME=relay-1", "FDPOLL=0", "FDSTORE=1"]
+        same = [
+            os.path.samestat(os.fstat(file), os.fstat(one.fileno()))
+            for file, one in zip(files, (tcp, udp), strict=True)
+        ]
+        for file in files:
+            os.close(file)
+    assert same == [True, True]
+    assert service.forget("relay-1")
+    assert sorted(listening.recv(4096).decode().split("\n")) == ["FDNAME=relay-1", "FDSTOREREMOVE=1"]
+
+
+def test_it_is_known_when_the_manager_has_done_what_it_was_told(manager):
+    listening, service = manager
+    done: list[bool] = []
+    waiting = threading.Thread(target=lambda: done.append(service.has_done()))
+    waiting.start()
+    told, files, _, _ = socket.recv_fds(listening, 4096, 10)
+    assert (told, len(files), done) == (b"BARRIER=1", 1, [])
+    os.close(files[0])
+    waiting.join()
+    assert done == [True]
+
+
+# What a process is passed begins with its third file.
+_PASSED = """
+import os, sys
+from provisioner.edge.service import passed
+pid = {"own": str(os.getpid()), "other": "1", "none": ""}[sys.argv[1]]
+told = {"LISTEN_PID": pid, "LISTEN_FDS": sys.argv[2], "LISTEN_FDNAMES": sys.argv[3], "LISTEN_PIDFDID": "7", "A": "b"}
+print(passed(told), told)
+"""
+
+
+@pytest.mark.parametrize(
+    ("pid", "count", "names", "files"),
+    [("own", "2", "a:b", [("a", 3), ("b", 4)]), ("own", "0", "", []), ("own", "x", "a", []), ("own", "", "", []),
+     ("other", "1", "a", []), ("none", "1", "a", [])],
+)  # fmt: skip
+def test_what_is_passed_is_for_this_process_alone(pid: str, count: str, names: str, files: list[tuple[str, int]]):
+    said = subprocess.check_output([sys.executable, "-c", _PASSED, pid, count, names], text=True)
+    assert said.strip() == f"{files} {{'A': 'b'}}"
+
+
 def test_without_systemd_nothing_is_sent_and_nothing_fails():
     service = ServiceManager({"WATCHDOG_USEC": "1000"})
     service.ready("x")
     assert service.watchdog_seconds is None
+    assert not service.is_there and not service.keep("x", ()) and not service.has_done()
 
 
 def test_a_manager_that_is_gone_stops_nobody(tmp_path: Path):
