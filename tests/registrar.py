@@ -117,7 +117,7 @@ class Registrar:
         hashed = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}[name.removesuffix("-SESS")]
 
         def digest(*parts: str) -> str:
-            return hashed(":".join(parts).encode()).hexdigest()
+            return hashed(":".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
         ha1 = self.ha1 or digest(self.user, self.manner.realm, self.password)
         if name.endswith("-SESS"):
