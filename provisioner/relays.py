@@ -18,7 +18,7 @@ from provisioner.core.derive import account_of
 from provisioner.core.peer import peer_from_row
 from provisioner.core.prepare import Job
 from provisioner.core.problem import Place, Problem, ProvisionerError
-from provisioner.core.relay_way import RelayMode, RelayWay, needs_relay
+from provisioner.core.relay_way import RelayMode, RelayWay, knows_relay, needs_relay
 from provisioner.core.settings import AgentSettings
 from provisioner.core.sip.trial import address_of
 from provisioner.core.target import Target
@@ -206,12 +206,13 @@ class Relays:
 
 def _account(job: Job) -> Account | None:
     """The account that one of the job's phones can only use through a relay; None where none does."""
-    if not job.wanted.agent.relay.use:
+    targets = [one for one in _targets(job) if knows_relay(one)]
+    if not targets or not job.wanted.agent.relay.use:
         return None
     account, _ = account_of(
         peer_from_row(json.loads(job.row.reveal())), job.wanted.agent, job.wanted.platform, job.secrets
     )
-    return account if needs_relay(account, _targets(job)) else None
+    return account if needs_relay(account, targets) else None
 
 
 def _targets(job: Job) -> Iterator[Target]:

@@ -15,13 +15,24 @@ from typing import Any
 import pytest
 import trustme
 
+from provisioner.core.derive import Secrets
+from provisioner.core.parcel import Home
+from provisioner.core.prepare import Job
+from provisioner.core.reason import Identity, Wanted
+from provisioner.core.secret import Secret
+from provisioner.core.settings import TargetChoice
 from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform, serve
+from provisioner.edge.kept_ports import KeptPorts
 from provisioner.edge.ports import FIRST, LAST
+from provisioner.edge.service import ServiceManager
+from provisioner.relays import Relays
 from tests.edge.handset import handset
 from tests.machine import Machine, Service
 from tests.registrar import server_side
 from tests.sip_server import SipServer, ha1_of, sip_server
+from tests.targets.stage import PLATFORM, agent, catalog
 
+NOBODY = Home("victor", "/home/victor")
 ANA = SimulatedAgent("ana", "pw-ana", "1001", row={"transport": "wss", "md5secret": ha1_of("1001")})
 
 
@@ -176,6 +187,19 @@ async def test_an_agent_who_is_gone_takes_the_relay_along(office: Office):
         (office.machine.agents_d / "ana.yaml").unlink()
         await phone.hears_the_end()
         await service.until(lambda status: not status["agents"])
+
+
+async def test_nobody_looks_at_the_account_of_an_agent_whose_phones_know_of_no_relay():
+    one = agent(None, TargetChoice("jssip"), TargetChoice("sipjs"))
+    unread = Secret("no JSON at all")
+    job = Job(Wanted(Identity("", one.login, ""), one, PLATFORM, {}), unread, Secrets(), NOBODY, catalog().targets)
+    relays = Relays(_never, _never, lambda: None, KeptPorts(ServiceManager({})))
+    await relays.serve(one.login, job)
+    assert relays.status(one.login) is None
+
+
+def _never(_: object) -> Any:
+    raise AssertionError("nothing is to be asked, and nothing to be done")
 
 
 async def test_plan_knows_the_relay(office: Office):

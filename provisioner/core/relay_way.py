@@ -70,13 +70,18 @@ def way_as_json(way: Way | None) -> dict[str, str | None]:
     return {"transport": str(way.transport), "via": via, "relay": relay}
 
 
+def knows_relay(target: Target) -> bool:
+    """Whether ``target`` can be told of a relay at all, whatever the account is."""
+    return "route" in target.relay and any(transport in target.transports for transport in _TO_RELAY)
+
+
 def relay_transport(account: Account, target: Target) -> Transport | None:
     """How ``target`` would reach a relay for ``account``; None where it goes there by itself, or cannot at all.
 
     Only wss will do towards the platform: the relay signs nothing on a line that it cannot verify.
     """
     by_itself = any(transport in target.transports for transport in account.transports)
-    if by_itself or Transport.WSS not in account.transports or "route" not in target.relay:
+    if by_itself or Transport.WSS not in account.transports or not knows_relay(target):
         return None
     return next((transport for transport in _TO_RELAY if transport in target.transports), None)
 

@@ -7,7 +7,16 @@ from dataclasses import replace
 import pytest
 
 from provisioner.core.account import MediaEncryption, Transport
-from provisioner.core.relay_way import RelayMode, RelayWay, Way, call_lacks, needs_relay, relay_transport, way_as_json
+from provisioner.core.relay_way import (
+    RelayMode,
+    RelayWay,
+    Way,
+    call_lacks,
+    knows_relay,
+    needs_relay,
+    relay_transport,
+    way_as_json,
+)
 from provisioner.core.target import RELAY_ABILITIES, Target
 from tests.targets.stage import account, catalog, row, target
 
@@ -44,6 +53,14 @@ TLS_ONLY = phone("route", transports={Transport.TLS: "tls"})
 )
 def test_a_phone_goes_through_the_relay_where_it_cannot_go_by_itself(allowed, one, way):
     assert relay_transport(account(row(allowed)), one) is way
+
+
+@pytest.mark.parametrize(
+    ("one", "known"),
+    [(ROUTED, True), (UDP_ONLY, True), (TLS_ONLY, False), (phone("ice", "stun"), False), (target("jssip"), False)],
+)
+def test_a_phone_that_takes_no_route_or_neither_tcp_nor_udp_cannot_be_told_of_a_relay(one, known):
+    assert knows_relay(one) is known
 
 
 def test_a_relay_is_needed_as_soon_as_one_phone_goes_through_it():
