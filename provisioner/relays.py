@@ -92,7 +92,7 @@ class Relays:
             return  # it is said of the files; what works goes on working
         if job is None or account is None:
             await self.close(agent)
-            if job is not None:
+            if job is not None and self._ports.held:
                 await self._give_up_kept({await self._known_port(job.wanted.agent)})
             return
         try:
