@@ -140,6 +140,7 @@ async def test_who_wants_no_relay_has_none(office: Office):
         office.settle("  relay: off")
         status = await service.until(lambda status: "relay: off" in str(status["agents"][0]["targets"]))
         assert relay(status)["port"] is None
+        await service.told(f"FDSTOREREMOVE=1\nFDNAME=relay-{port}")
         with pytest.raises(ConnectionRefusedError):
             async with handset(port, "1001"):
                 pass
