@@ -22,7 +22,7 @@ from aiohttp import web
 from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform
 
 names = ["ana", "beto", "carla", "dora", "elsa", "fabio", "gina"]
-platform = SimulatedPlatform(SimulatedAgent(name, f"pw-{name}", str(1001 + at)) for at, name in enumerate(names))
+platform = SimulatedPlatform(SimulatedAgent(name, f"pw-{name}", str(1001 + at), MORE) for at, name in enumerate(names))
 app = platform.app()
 
 async def seen(_):
@@ -76,9 +76,9 @@ def install(machine: Booted, package: Path) -> str:
     return machine.do(*command, "/root/it.deb", patience=240)
 
 
-def simulate_platform(machine: Booted) -> None:
-    """Let a platform answer in the machine that knows ana, beto and five more."""
-    machine.write("/opt/simulated.py", _PLATFORM)
+def simulate_platform(machine: Booted, more: str = "") -> None:
+    """Let a platform answer in the machine that knows ana, beto and five more; ``more`` is said of each of them."""
+    machine.write("/opt/simulated.py", _PLATFORM.replace("MORE", more))
     machine.do("systemd-run", "--quiet", "--unit=platform", "--collect", "python3", "/opt/simulated.py")
     machine.until(lambda: machine.run("python3", "-c", _ASK).code == 0, "the platform")
 
