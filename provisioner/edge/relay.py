@@ -64,12 +64,13 @@ class RelayState:
 @dataclass(frozen=True, slots=True)
 class Around:
     """What a relay is given to work with: ``spawn`` starts a task that somebody watches over, ``changed`` is called
-    when the state is another one."""
+    when the state is another one. ``most_phones`` is how many may be at the relay at the same time."""
 
     owners: SocketOwners
     spawn: Spawn
     changed: Callable[[], None]
     patience: Patience = PATIENCE
+    most_phones: int = MOST_PHONES
 
 
 class Relay:
@@ -81,6 +82,7 @@ class Relay:
         self._spawn = around.spawn
         self._changed = around.changed
         self._patience = around.patience
+        self._most_phones = around.most_phones
         self._signer = Signer(account.name, account.credential, answers=account.answers)
         self._shared = Shared(self._signer, Sequences(time.time()), secrets.token_bytes(32))
         self._session = session_for(account.server)
@@ -156,7 +158,7 @@ class Relay:
         """A new phone; None when there are too many that are not idle."""
         if self._closed:
             return None
-        if len(self._phones) >= MOST_PHONES:
+        if len(self._phones) >= self._most_phones:
             idle = [one for one, phone in self._phones.items() if phone.is_replaceable]
             if not idle:
                 return None
