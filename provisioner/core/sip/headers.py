@@ -72,7 +72,10 @@ class Headers:
     def first(self, name: str) -> str:
         """The first value of ``name``, or ``""``."""
         key = key_of(name)
-        return next((value for one in self.fields if one.key == key for value in one.values()), "")
+        for one in self.fields:
+            if one.key == key:
+                return next(iter(one.values()), "")
+        return ""
 
     def on_top(self, name: str, value: str) -> Headers:
         """With one more field before all others."""
@@ -85,7 +88,8 @@ class Headers:
     def changed(self, name: str, change: Callable[[str], str | None]) -> Headers:
         """With ``change`` made to each value of ``name``; a value that becomes None goes, an empty field with it."""
         key = key_of(name)
-        return Headers(tuple(made for one in self.fields if (made := _changed(one, change) if one.key == key else one)))
+        made = [_changed(one, change) if one.key == key else one for one in self.fields]
+        return Headers(tuple([one for one in made if one]))
 
     def without_first(self, name: str) -> Headers:
         """Without the first value of ``name``, whether it has a field of its own or shares one."""
@@ -95,7 +99,7 @@ class Headers:
     def without(self, *names: str) -> Headers:
         """Without all values of ``names``."""
         keys = set(map(key_of, names))
-        return Headers(tuple(one for one in self.fields if one.key not in keys))
+        return Headers(tuple([one for one in self.fields if one.key not in keys]))
 
     def with_one(self, name: str, value: str) -> Headers:
         """With ``value`` as the only one of ``name``, in the place of the first."""
