@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from provisioner.edge.store import open_store
 from tests.edge.handset import handset
 from tests.edge.test_kept_ports import TCP, UDP, is_free
 from tests.machine import until
@@ -80,18 +81,37 @@ async def test_the_port_of_an_agent_who_wants_none_since_is_free(kept: Office, h
         assert is_free(port, TCP) and is_free(port, UDP)
 
 
+def forget_session(kept: Office) -> None:
+    store = open_store(kept.machine.places.state)
+    store.drop_session("ana")
+    store.close()
+
+
 async def test_the_port_waits_for_an_agent_who_is_to_be_logged_in_anew(kept: Office):
     async with at_work(kept):
         port = kept.relay_port()
+    forget_session(kept)
     agent = kept.machine.agents_d / "ana.yaml"
     right = agent.read_text()
     agent.write_text(right.replace("pw-ana", "wrong"))
     async with kept.machine.running() as service:
-        await service.until(lambda status: status["agents"][0]["login"]["state"] == "refused")
-        assert names(kept) == [f"relay-{port}"] * 2
+        status = await service.until(lambda status: status["agents"][0]["login"]["state"] == "refused")
+        assert relay(status)["port"] is None and names(kept) == [f"relay-{port}"] * 2
         agent.write_text(right)
         async with handset(port, "1001") as phone:
             assert (await phone.registers()).status == 200
+
+
+async def test_the_port_does_not_wait_for_an_agent_who_would_not_need_it(kept: Office):
+    async with at_work(kept):
+        port = kept.relay_port()
+    forget_session(kept)
+    kept.settle("  relay: off")
+    agent = kept.machine.agents_d / "ana.yaml"
+    agent.write_text(agent.read_text().replace("pw-ana", "wrong"))
+    async with kept.machine.running():
+        await until(lambda: names(kept) == [])
+        assert is_free(port, TCP) and is_free(port, UDP)
 
 
 async def test_after_a_log_off_the_port_is_free_and_had_again(kept: Office):

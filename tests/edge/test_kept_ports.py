@@ -42,7 +42,10 @@ class Manager:
 
     def starts(self) -> KeptPorts:
         """The ports of a service that is started now."""
-        return KeptPorts(self.service, [(name, os.dup(file)) for name, file in self.store.kept])
+        passed = [(name, os.dup(file)) for name, file in self.store.kept]
+        for _, file in passed:
+            os.set_inheritable(file, True)
+        return KeptPorts(self.service, passed)
 
 
 @pytest.fixture
