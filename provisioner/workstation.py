@@ -235,7 +235,8 @@ class Workstation:
         why = reason(held, seat.rendered.wanted if seat.rendered else None, seat.served.wanted)
         # Its own task knows whether there is anything to do: a login now, later, or none.
         self._log_in(seat)
-        return why is Reason.RENDER or (why is Reason.NOTHING and not is_served(seat))
+        stays = is_served(seat) and old.home == seat.served.home
+        return why is Reason.RENDER or (why is Reason.NOTHING and not stays)
 
     def _log_in(self, seat: Seat) -> None:
         seat.changed.set()

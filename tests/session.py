@@ -25,6 +25,7 @@ os.setresgid(int(gid), int(gid), int(gid))
 os.setresuid(int(uid), int(uid), int(uid))
 sys.exit(options.run(options))
 """
+_WITH_USERS = 'mount --bind "$1" /etc/passwd; shift; exec "$@"'
 # Users of every Debian who own nothing.
 ANA, BETO = pwd.getpwnam("games"), pwd.getpwnam("news")
 root_only = pytest.mark.skipif(
@@ -39,6 +40,16 @@ def home_of(machine: Machine, login: str, user: pwd.struct_passwd) -> Path:
     os.chown(home, user.pw_uid, user.pw_gid)
     home.chmod(0o700)
     return home
+
+
+def users(machine: Machine, *changes: tuple[str, str]) -> None:
+    """Let the service see users of its own: this machine's, with ``changes`` of their names."""
+    text = Path("/etc/passwd").read_text()
+    for old, new in changes:
+        text = text.replace(f"\n{old}:", f"\n{new}:")
+    file = machine.root / "passwd"
+    file.write_text(text)  # in place: it is mounted
+    machine.launcher = ["unshare", "--mount", "sh", "-ec", _WITH_USERS, "sh", str(file)]
 
 
 @asynccontextmanager

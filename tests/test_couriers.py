@@ -14,7 +14,7 @@ import pytest
 
 from provisioner.demo.platform import LOGOFF, SimulatedPlatform, serve
 from tests.machine import Machine, Service, until
-from tests.session import ANA, BETO, home_of, root_only, session
+from tests.session import ANA, BETO, home_of, root_only, session, users
 
 pytestmark = root_only
 
@@ -154,18 +154,6 @@ async def test_an_agent_who_gets_another_user_leaves_no_file_at_the_first(floor:
 
 
 # A number that another user has now
-
-_WITH_USERS = 'mount --bind "$1" /etc/passwd; shift; exec "$@"'
-
-
-def users(machine: Machine, *changes: tuple[str, str]) -> None:
-    """Let the service see users of its own: this machine's, with ``changes`` of their names."""
-    text = Path("/etc/passwd").read_text()
-    for old, new in changes:
-        text = text.replace(f"\n{old}:", f"\n{new}:")
-    file = machine.root / "passwd"
-    file.write_text(text)  # in place: it is mounted
-    machine.launcher = ["unshare", "--mount", "sh", "-ec", _WITH_USERS, "sh", str(file)]
 
 
 async def test_a_new_user_with_an_old_number_gets_nothing_of_who_had_it(floor: Machine):

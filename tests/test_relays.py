@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import ssl
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,14 +22,19 @@ from provisioner.core.prepare import Job
 from provisioner.core.reason import Identity, Wanted
 from provisioner.core.secret import Secret
 from provisioner.core.settings import TargetChoice
+from provisioner.core.sip.message import print_message
 from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform, serve
 from provisioner.edge.kept_ports import KeptPorts
 from provisioner.edge.ports import FIRST, LAST
 from provisioner.edge.service import ServiceManager
 from provisioner.relays import Relays
 from tests.edge.handset import handset
+from tests.edge.test_relay_strangers import TCP, gets
 from tests.machine import Machine, Service
 from tests.registrar import server_side
+from tests.session import ANA as USER
+from tests.session import BETO as OTHER
+from tests.session import home_of, root_only, session, users
 from tests.sip_server import SipServer, ha1_of, sip_server
 from tests.targets.stage import PLATFORM, agent, catalog
 
@@ -64,17 +70,23 @@ class Office:
         return int(found[1])
 
 
-@pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
+@asynccontextmanager
+async def open_office(folder: Path) -> AsyncIterator[Office]:
     authority = trustme.CA()
-    file = tmp_path / "authority.pem"
+    file = folder / "authority.pem"
     authority.cert_pem.write_to_path(str(file))
     server, platform = SipServer({"1001": ha1_of("1001")}), SimulatedPlatform([ANA], domain="localhost")
     tls: ssl.SSLContext = server_side(authority)
     async with sip_server(server, tls) as port, serve(platform, tls) as url:
         url = url.replace("127.0.0.1", "localhost")
-        one = Office(Machine(tmp_path, url), platform, server, url, port, file)
+        one = Office(Machine(folder, url), platform, server, url, port, file)
         one.settle()
+        yield one
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    async with open_office(tmp_path) as one:
         yield one
 
 
@@ -209,3 +221,30 @@ async def test_plan_knows_the_relay(office: Office):
     planned = await office.machine.command("plan", "--format", "json")
     [agent] = planned.json["agents"]
     assert agent["changes"] == [] and planned.code == 0
+
+
+@pytest.fixture
+async def floor() -> AsyncIterator[Office]:
+    """An office into which every user of this machine can look; ana is another user than the service."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        async with open_office(Path(folder)) as one:
+            one.settle(f"  user: {USER.pw_name}")
+            home_of(one.machine, "ana", USER)
+            yield one
+
+
+@root_only
+async def test_the_line_is_its_users_who_may_have_another_number_since(floor: Office):
+    users(floor.machine)
+    async with floor.machine.running() as service:
+        async with session(floor.machine, USER, floor.machine.home("ana")):
+            await service.until(lambda status: "written" in str(status["agents"][0]["targets"]))
+        port = floor.relay_port()
+        async with handset(port, "1001", "udp") as phone:
+            packets = [print_message(phone.request("REGISTER", call_id=f"{number}")) for number in range(3)]
+        assert await gets(TCP, packets[0], port, uid=USER.pw_uid) > 0
+        users(floor.machine, (USER.pw_name, "heir"), (OTHER.pw_name, USER.pw_name))
+        assert (await service.reload()).code == 0
+        assert await gets(TCP, packets[1], port, uid=USER.pw_uid) == 0
+        assert await gets(TCP, packets[2], port, uid=OTHER.pw_uid) > 0

@@ -23,7 +23,7 @@ STRANGER = 65_500
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
 
 # What the stranger runs: it says how much it got.
-_TCP = """
+TCP = """
 import socket, sys
 one = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 one.settimeout(20)
@@ -99,7 +99,7 @@ async def a_registration(desk: Bench) -> bytes:
 
 async def test_another_user_gets_not_one_byte_and_the_server_hears_nothing(desk: Bench):
     packet = await a_registration(desk)
-    assert await gets(_TCP, packet, desk.port) == 0
+    assert await gets(TCP, packet, desk.port) == 0
     assert await gets(_UDP, packet, desk.port, a_port()) == 0
     assert await gets(_UDP, b"\r\n\r\n", desk.port, a_port()) == 0
     assert desk.server.opened == 0 and desk.relay.state().strangers == 3
@@ -107,7 +107,7 @@ async def test_another_user_gets_not_one_byte_and_the_server_hears_nothing(desk:
 
 async def test_the_same_program_of_the_right_user_gets_an_answer(desk: Bench):
     packet = await a_registration(desk)
-    assert await gets(_TCP, packet, desk.port, uid=0) > 0
+    assert await gets(TCP, packet, desk.port, uid=0) > 0
     assert await gets(_UDP, packet, desk.port, a_port(), uid=0) > 0
 
 
@@ -115,9 +115,9 @@ async def test_root_is_another_user_too(tmp_path: object):
     async with bench(tmp_path, SipServer({NAME: ha1_of(NAME)})) as one:
         packet = await a_registration(one)
         await one.relay.use(type(one.account)(NAME, one.account.credential, True, one.account.server, STRANGER))
-        assert await gets(_TCP, packet, one.port, uid=0) == 0
+        assert await gets(TCP, packet, one.port, uid=0) == 0
         assert await gets(_UDP, packet, one.port, a_port(), uid=0) == 0
-        assert await gets(_TCP, packet, one.port) > 0
+        assert await gets(TCP, packet, one.port) > 0
         assert await gets(_UDP, packet, one.port, a_port()) > 0
 
 
