@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 
 import pytest
 
+from provisioner.core.sip.message import print_message
 from provisioner.edge.store import open_store
 from tests.edge.handset import handset
 from tests.edge.test_kept_ports import TCP, UDP, is_free
+from tests.edge.test_relay_strangers import TCP as TCP_PROGRAM
+from tests.edge.test_relay_strangers import stranger
 from tests.machine import until
+from tests.session import root_only
 from tests.test_relays import Office, at_work, office, relay  # noqa: F401 - a fixture
 
 
@@ -43,6 +49,26 @@ async def test_a_phone_that_comes_while_nobody_runs_is_served_by_the_next(kept: 
             assert names(kept) == [f"relay-{port}"] * 2
     kept.machine.store.close()
     assert is_free(port, TCP) and is_free(port, UDP)
+
+
+def somebody_waits(port: int) -> bool:
+    """Is a connection there that is to be taken?"""
+    table = Path("/proc/self/net/tcp").read_text()
+    return re.search(rf": 0100007F:{port:04X} \S+ 01 ", table) is not None
+
+
+@root_only
+async def test_another_user_who_waited_meanwhile_gets_nothing(kept: Office):
+    async with at_work(kept):
+        port = kept.relay_port()
+    async with handset(port, "1001", "udp") as phone:
+        packet = print_message(phone.request("REGISTER"))
+    async with stranger(TCP_PROGRAM, port) as process:
+        await until(lambda: somebody_waits(port))
+        async with at_work(kept):
+            out, _ = await asyncio.wait_for(process.communicate(packet), 30)
+    assert int(out) == 0
+    assert kept.server.opened == 0
 
 
 async def test_a_service_manager_that_keeps_nothing_changes_nothing(kept: Office):
