@@ -122,9 +122,8 @@ class _Daemon:
         what = "the service does not understand this question"
         return _answered([Problem(Place("control socket"), what, "restart it: it may be older than the command")])
 
-    def _changed(self) -> None:
-        now = self._loop.time()
-        self._burst = self._burst.went_on(now) if self._burst else Burst(now, now)
+    def _changed(self, at: float) -> None:
+        self._burst = self._burst.went_on(at) if self._burst else Burst(at, at)
         self._wake.set()
 
     def _reload_asked(self) -> None:

@@ -51,9 +51,10 @@ def watched(root: Path) -> frozenset[Watched]:
 
 
 class Watch:
-    """Calls ``changed``, in the event loop's thread, when something may have changed below ``root``."""
+    """Calls ``changed``, in the event loop's thread, when something may have changed below ``root``, with the time at
+    which it was seen (by the loop's clock): the loop may have been busy since."""
 
-    def __init__(self, root: Path, changed: Callable[[], None]) -> None:
+    def __init__(self, root: Path, changed: Callable[[float], None]) -> None:
         self._root = root
         self._changed = changed
         self._loop = asyncio.get_running_loop()
@@ -87,7 +88,7 @@ class Watch:
             self._observer.start()
             self._settings = method, poll_every
             # What changed between the end of one observer and the start of the next is found by reading.
-            self._changed()
+            self._changed(self._loop.time())
 
     def stop(self) -> None:
         """Watch no more."""
@@ -108,17 +109,17 @@ class Watch:
                 listener = _Listener(entry, self._tell)
                 self._active[entry] = self._observer.schedule(listener, entry.folder, recursive=entry.names is None)
                 if before:
-                    self._changed()
+                    self._changed(self._loop.time())
 
     def _tell(self, gone: str | None) -> None:
         """Called in the observer's thread; ``gone`` is a watched folder that was deleted."""
         with suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._note, gone)
+            self._loop.call_soon_threadsafe(self._note, gone, self._loop.time())
 
-    def _note(self, gone: str | None) -> None:
+    def _note(self, gone: str | None, at: float) -> None:
         if gone:
             self._stale.add(gone)
-        self._changed()
+        self._changed(at)
 
 
 class _Listener(FileSystemEventHandler):

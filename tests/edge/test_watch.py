@@ -24,10 +24,12 @@ class Counter:
 
     def __init__(self) -> None:
         self.calls = 0
+        self.at = 0.0
         self._event = asyncio.Event()
 
-    def __call__(self) -> None:
+    def __call__(self, at: float) -> None:
         self.calls += 1
+        self.at = at
         self._event.set()
 
     def forget(self) -> None:
@@ -207,6 +209,18 @@ async def test_reading_the_files_is_no_change(folder: Path):
         assert counter.calls - before < 50
 
 
+async def test_a_change_is_as_old_as_it_is_however_busy_the_loop_was(folder: Path):
+    async with watching(folder) as (_, counter):
+        loop = asyncio.get_running_loop()
+        (folder / "provisioner.yaml").write_text("c: 3\n")
+        written = loop.time()
+        while loop.time() < written + 0.3:
+            pass  # nobody else's turn, as in a long reading
+        busy_until = loop.time()
+        await counter.next()
+        assert written - 0.1 < counter.at < busy_until - 0.1
+
+
 def test_one_watch_is_enough_for_a_folder_without_links(folder: Path):
     (entry,) = watched(folder)
     assert (entry.folder, entry.names) == (os.path.realpath(folder), None)
@@ -219,7 +233,7 @@ from provisioner.edge.watch import Watch
 
 async def main(root):
     noticed = asyncio.Event()
-    watch = Watch(root, noticed.set)
+    watch = Watch(root, lambda at: noticed.set())
     watch.follow("inotify", 0.05)
     (root / "provisioner.yaml").write_text("c: 3\\n")
     async with asyncio.timeout(10):
