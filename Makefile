@@ -21,7 +21,7 @@ test-fast: $(VENV)/.done ## what takes less than two minutes
 	$(BIN)/pytest -q -m "not slow" --numprocesses=auto --ignore=tests/real --ignore=tests/systemd
 
 test-all: $(VENV)/.done tools
-	$(BIN)/pytest --ignore=tests/real --ignore=tests/systemd
+	$(BIN)/pytest -q --numprocesses=auto --ignore=tests/real --ignore=tests/systemd
 
 # Builds the package, and makes roots of Debian 12 and 13 to boot: as root, on Debian.
 test-systemd: $(VENV)/.done ## the package in booted Debian machines
@@ -45,7 +45,7 @@ $(FLOORS:%=test-%): test-%: $(VENV)-%/.done tools dist
 	rm -rf build/installed
 	mkdir -p build/installed
 	cp -R CHANGELOG.md LICENSE Makefile README.md config pyproject.toml systemd templates tests build/installed
-	cd build/installed && $(CURDIR)/$(VENV)-$*/bin/pytest -q --ignore=tests/real --ignore=tests/systemd
+	cd build/installed && $(CURDIR)/$(VENV)-$*/bin/pytest -q --numprocesses=auto --ignore=tests/real --ignore=tests/systemd
 
 dist: $(VENV)/.done ## wheel and source archive, in dist/
 	rm -f dist/*.whl dist/*.tar.gz

@@ -235,6 +235,7 @@ async def test_a_change_that_removes_many_needs_force(machine: Machine, platform
         assert len(machine.files()) == 6
 
 
+@pytest.mark.slow
 async def test_drift_is_repaired_by_the_slow_check_and_nobody_is_logged_in(machine: Machine, platform):
     machine.main.write_text(machine.main.read_text().replace("settle: 50ms", "settle: 50ms, check_every: 1s"))
     machine.agent("ana", JSON)

@@ -18,6 +18,9 @@ from provisioner.demo.platform import SimulatedPlatform, serve
 from tests.machine import Machine, Service, until
 from tests.session import ANA, home_of, root_only, session
 
+# Real processes, one after the other, many times.
+pytestmark = pytest.mark.slow
+
 FAST = "first_retry: 100ms, longest_retry: 200ms, busy_every: 100ms"
 
 
@@ -218,7 +221,6 @@ async def test_what_is_pending_survives_the_end_of_the_service(
     assert platform.logins == ["ana"]
 
 
-@pytest.mark.slow
 async def test_wherever_the_power_goes_the_phone_is_told_of_the_last_files(machine: Machine):
     made = phone(machine)
     made.settle("N0")

@@ -6,6 +6,8 @@ import asyncio
 import sys
 from pathlib import Path
 
+import pytest
+
 
 async def demo(*arguments: str, cwd: Path) -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
@@ -16,6 +18,7 @@ async def demo(*arguments: str, cwd: Path) -> tuple[int, str, str]:
     return process.returncode or 0, out.decode(), err.decode()
 
 
+@pytest.mark.slow
 async def test_it_shows_the_main_job_twice_in_the_same_folder(tmp_path: Path):
     for _ in range(2):
         code, out, err = await demo(cwd=tmp_path)

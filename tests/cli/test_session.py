@@ -116,6 +116,7 @@ async def test_it_waits_for_the_service_and_finds_it_again_after_every_restart(t
         assert courier.process.returncode is None
 
 
+@pytest.mark.slow
 async def test_it_comes_again_after_being_hung_up_on_and_not_at_once(tmp_path: Path, path: Path):
     desk = Desk()
     async with desk.open(path), session(tmp_path):
