@@ -6,12 +6,14 @@ import asyncio
 import os
 import pwd
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from provisioner.demo.platform import SimulatedPlatform, serve
 from tests.machine import PATIENCE, Machine
 
 # What a courier needs is read before it is another user's, who may not see where the program lies.
@@ -31,6 +33,15 @@ ANA, BETO = pwd.getpwnam("games"), pwd.getpwnam("news")
 root_only = pytest.mark.skipif(
     os.geteuid() != 0 and os.environ.get("CI") != "true", reason="only root can be several users"
 )
+
+
+@asynccontextmanager
+async def shared_machine(platform: SimulatedPlatform) -> AsyncIterator[Machine]:
+    """A workstation that every user of this machine can look into, as /run and /home are; its platform runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        async with serve(platform) as url:
+            yield Machine(Path(folder), url)
 
 
 def home_of(machine: Machine, login: str, user: pwd.struct_passwd) -> Path:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import os
 import stat
-import tempfile
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from provisioner.demo.platform import LOGOFF, SimulatedPlatform, serve
+from provisioner.demo.platform import LOGOFF, SimulatedPlatform
 from tests.machine import Machine, Service, until
-from tests.session import ANA, BETO, home_of, root_only, session, users
+from tests.session import ANA, BETO, home_of, root_only, session, shared_machine, users
 
 pytestmark = root_only
 
@@ -22,13 +20,10 @@ pytestmark = root_only
 @pytest.fixture
 async def floor(platform: SimulatedPlatform) -> AsyncIterator[Machine]:
     """A workstation that every user of this machine can look into, as /run and /home are."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        async with serve(platform) as url:
-            machine = Machine(Path(folder), url)
-            machine.agent("ana", f"  user: {ANA.pw_name}", "  targets: [json]")
-            home_of(machine, "ana", ANA)
-            yield machine
+    async with shared_machine(platform) as machine:
+        machine.agent("ana", f"  user: {ANA.pw_name}", "  targets: [json]")
+        home_of(machine, "ana", ANA)
+        yield machine
 
 
 def policy(machine: Machine, **login: str) -> None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from provisioner.demo.platform import SimulatedPlatform, serve
+from provisioner.demo.platform import SimulatedPlatform
 from tests.hostile import hostile
 from tests.machine import Machine, Service, until
-from tests.session import ANA, BETO, home_of, root_only, session
+from tests.session import ANA, BETO, home_of, root_only, session, shared_machine
 
 pytestmark = root_only
 
@@ -119,17 +117,14 @@ AT_ONCE = 5.0  # seconds: on a busy machine, and far less than any time limit of
 @pytest.fixture
 async def floor(platform: SimulatedPlatform) -> AsyncIterator[Machine]:
     """ana is the hostile one, beto another user of the machine, carla is served by the daemon itself."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        async with serve(platform) as url:
-            machine = Machine(Path(folder), url)
-            machine.main.write_text(machine.main.read_text().replace("settle: 50ms", "settle: 50ms, check_every: 1s"))
-            machine.agent("ana", f"  user: {ANA.pw_name}", "  targets: [{target: json, reload: [sleep, '3600']}]")
-            machine.agent("beto", f"  user: {BETO.pw_name}", "  targets: [json]")
-            machine.agent("carla", "  targets: [json]")
-            home_of(machine, "ana", ANA)
-            home_of(machine, "beto", BETO)
-            yield machine
+    async with shared_machine(platform) as machine:
+        machine.main.write_text(machine.main.read_text().replace("settle: 50ms", "settle: 50ms, check_every: 1s"))
+        machine.agent("ana", f"  user: {ANA.pw_name}", "  targets: [{target: json, reload: [sleep, '3600']}]")
+        machine.agent("beto", f"  user: {BETO.pw_name}", "  targets: [json]")
+        machine.agent("carla", "  targets: [json]")
+        home_of(machine, "ana", ANA)
+        home_of(machine, "beto", BETO)
+        yield machine
 
 
 def name_of(machine: Machine, login: str) -> str:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import sqlite3
-import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from provisioner.demo.platform import SimulatedPlatform, serve
+from provisioner.demo.platform import SimulatedPlatform
 from tests.machine import Machine, Service, until
-from tests.session import ANA, home_of, root_only, session
+from tests.session import ANA, home_of, root_only, session, shared_machine
 
 # Real processes, one after the other, many times.
 pytestmark = pytest.mark.slow
@@ -520,14 +519,11 @@ async def test_a_removed_agent_leaves_nothing_to_tell(machine: Machine):
 @pytest.fixture
 async def desk(platform: SimulatedPlatform) -> AsyncIterator[Phone]:
     """A phone of another user, whom only a courier reaches."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        async with serve(platform) as url:
-            machine = Machine(Path(folder), url)
-            home_of(machine, "ana", ANA)
-            made = phone(machine, ANA.pw_name)
-            os.chown(made.folder, ANA.pw_uid, ANA.pw_gid)
-            yield made
+    async with shared_machine(platform) as machine:
+        home_of(machine, "ana", ANA)
+        made = phone(machine, ANA.pw_name)
+        os.chown(made.folder, ANA.pw_uid, ANA.pw_gid)
+        yield made
 
 
 def kept_by_the_courier(machine: Machine) -> int:

@@ -298,7 +298,6 @@ async def test_a_place_that_was_left_is_free_after_a_rest(path: Path, desk: Desk
         async with talk(path):
             connection = await desk.next()
         await connection.lost()
-        await asyncio.sleep(0.2)
         async with talk(path) as again:
             assert await again.hung_up()
         await connected(path, desk)
@@ -444,6 +443,6 @@ async def test_a_bug_in_the_service_is_no_secret(path: Path):
         raise ZeroDivisionError
 
     with pytest.raises(BaseExceptionGroup) as caught:
-        async with receiving(path, broken), talk(path):
-            await asyncio.sleep(PATIENCE)
+        async with asyncio.timeout(PATIENCE), receiving(path, broken), talk(path):
+            await asyncio.Event().wait()  # until the bug ends us
     assert caught.group_contains(ZeroDivisionError)

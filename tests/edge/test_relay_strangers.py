@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import sys
 import time
@@ -17,10 +16,11 @@ from provisioner.edge.socket_owner import SocketOwners
 from tests.edge.handset import handset
 from tests.edge.test_relay import NAME, Bench, bench
 from tests.machine import until
+from tests.session import root_only
 from tests.sip_server import SipServer, asked, ha1_of
 
 STRANGER = 65_500
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
+pytestmark = root_only
 
 # What the stranger runs: it says how much it got.
 TCP = """

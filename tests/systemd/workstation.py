@@ -71,9 +71,9 @@ def put(machine: Booted, file: Path, path: str) -> None:
 
 def install(machine: Booted, package: Path) -> str:
     """Install a package with apt, without network; gives what apt printed."""
-    put(machine, package, "/root/it.deb")
+    put(machine, package, "/opt/it.deb")
     command = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "--yes", "--no-install-recommends")
-    return machine.do(*command, "/root/it.deb", patience=240)
+    return machine.do(*command, "/opt/it.deb", patience=240)
 
 
 def simulate_platform(machine: Booted, more: str = "") -> None:
