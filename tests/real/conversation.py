@@ -9,10 +9,12 @@ from operator import sub
 from typing import Protocol
 
 from tests.machine import LOOK_AGAIN, PATIENCE
+from tests.real.ami import Message
 from tests.real.asterisk import ECHO, Asterisk
 
 DIGITS = "1234"
-# Half a second of audio.
+# Packets: a fifth of a second of audio, and half a second.
+SOME = 10
 ENOUGH = 25
 
 
@@ -58,8 +60,19 @@ async def is_called(server: Asterisk, name: str, phone: Phone) -> Conversation:
     return await _talk(server, name, phone)
 
 
-async def _talk(server: Asterisk, name: str, phone: Phone) -> Conversation:
+async def is_up(server: Asterisk, name: str) -> Message:
+    """The next call of this peer, once the server hears the phone: before, keys may be lost on a phone that has not yet
+    seen that it was answered.
+    """
     call = await server.heard("Call", name)
+    async with asyncio.timeout(PATIENCE):
+        while (await server.audio(call["Channel"]))[0] < SOME:  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(LOOK_AGAIN)
+    return call
+
+
+async def _talk(server: Asterisk, name: str, phone: Phone) -> Conversation:
+    call = await is_up(server, name)
     await phone.press(DIGITS)
     digits = await server.heard("Digits", name)
     received, sent = await enough_audio(server, call["Channel"])

@@ -12,7 +12,7 @@ from provisioner.demo.platform import SimulatedAgent
 from tests.real.asterisk import ECHO
 from tests.real.baresip import baresip
 from tests.real.browser import browser
-from tests.real.conversation import calls_out, enough_audio
+from tests.real.conversation import calls_out, enough_audio, is_up
 from tests.real.desk import Desk, rotated
 from tests.real.linphone import linphonec
 from tests.real.needs import need, need_browser
@@ -60,7 +60,7 @@ async def test_a_page_takes_the_change_over_when_it_is_loaded_again_and_no_call_
         async with browser(desk, "ana", target) as page:
             await desk.server.registered("1001")
             await page.call(ECHO)
-            call = await desk.server.heard("Call", "1001")
+            call = await is_up(desk.server, "1001")
             await page.press("1234")
             await desk.server.heard("Digits", "1001")
             before = await enough_audio(desk.server, call["Channel"])

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform, row_of, serve
-from tests.machine import LOOK_AGAIN, PATIENCE, Machine, Service
+from tests.machine import Machine, Service
 from tests.real.ami import Message
 from tests.real.asterisk import Asterisk
 from tests.real.baresip import baresip
-from tests.real.conversation import DIGITS, Phone, enough_audio
+from tests.real.conversation import DIGITS, Phone, enough_audio, is_up
 from tests.real.desk import Desk, rotated
 from tests.real.far_asterisk import FarAsterisk, FarPjsip, Kind, certificates_for, far_asterisk, restarted
 from tests.real.linphone import linphone_desktop, linphonec
@@ -36,8 +36,6 @@ pytestmark = pytest.mark.slow
 ROW = {"transport": "wss", "encryption": "yes", "dtmfmode": "rfc2833", "nat": "no", "allow": "alaw;ulaw"}
 ANA = SimulatedAgent("ana", "pw-ana", "1001", row=ROW)
 VIA = "wss through the relay"
-# Packets of audio.
-SOME = 10
 
 
 @dataclass
@@ -69,21 +67,13 @@ class Here:
 
     async def talks(self, phone: Phone) -> Message:
         """A call that is up: digits, then audio both ways, and the phone hangs up."""
-        call = await self.is_heard()
+        call = await is_up(self.server, "1001")
         await phone.press(DIGITS)
         digits = await self.server.heard("Digits", "1001")
         assert digits["Digits"] == DIGITS
         await enough_audio(self.server, call["Channel"])
         await phone.hang_up()
         await self.server.heard("End", "1001")
-        return call
-
-    async def is_heard(self) -> Message:
-        """A call of which the server hears something: the keys are agreed."""
-        call = await self.server.heard("Call", "1001")
-        async with asyncio.timeout(PATIENCE):
-            while (await self.server.audio(call["Channel"]))[0] < SOME:  # noqa: ASYNC110 - no event tells
-                await asyncio.sleep(LOOK_AGAIN)
         return call
 
     async def relay(self) -> dict[str, object]:
@@ -234,7 +224,7 @@ async def test_a_call_is_held_and_taken_up_again(folder: Path, target: str, comm
         phone = await here.phone(target)
         peer = await here.server.registered("1001")
         await phone.call("600")
-        call = await here.is_heard()
+        call = await is_up(here.server, "1001")
         await phone.process.type(hold)  # type: ignore[attr-defined]
         await here.server.manager.event("Hold", Channel=call["Channel"])
         if target == "linphone":
@@ -294,7 +284,7 @@ async def test_a_call_is_given_to_somebody_else(folder: Path, target: str, comma
         peer = await here.server.registered("1001")
         await here.server.call("1001")
         await phone.answer()
-        await here.is_heard()
+        await is_up(here.server, "1001")
         await phone.process.type(transfer)  # type: ignore[attr-defined]
         await here.server.manager.event("BlindTransfer", Extension="603")
     record.saw(target, peer.user_agent, VIA, "transfers")
