@@ -6,16 +6,13 @@ once, and the phone hears of it only when the server refuses that answer.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
 from dataclasses import replace
 from itertools import count
 
 from provisioner.core.sip.address import read_name_addr, read_via, user_of
 from provisioner.core.sip.calls import Calls
 from provisioner.core.sip.exchange import Author, Exchange, Exchanges
-from provisioner.core.sip.headers import Header, Headers
+from provisioner.core.sip.headers import Header
 from provisioner.core.sip.message import Message, Request, Response
 from provisioner.core.sip.registration import Registration, Standing
 from provisioner.core.sip.reply import check_whole, cseq_of, is_in_dialog, reply
@@ -24,16 +21,14 @@ from provisioner.core.sip.rewrite import (
     Ways,
     hops_left,
     request_to_phone,
-    request_to_server,
     response_to_phone,
     response_to_server,
 )
+from provisioner.core.sip.sender import Sender
 from provisioner.core.sip.sides import Link, Output, Shared, ToPhone, ToServer
-from provisioner.core.sip.signer import CREDENTIALS
 
 RETRY_AFTER = 5
 _MOST_CALLED = 256
-_RACK = re.compile(r"([0-9]{1,10})\s+([0-9]{1,10})\s+(\S+)")
 
 
 class Flow:
@@ -41,11 +36,10 @@ class Flow:
 
     def __init__(self, shared: Shared, ways: Ways, mark: str) -> None:
         self._signer = shared.signer
-        self._sequences = shared.sequences
-        self._key = shared.key
         self._ways = ways
         self._mark = mark
         self._exchanges = Exchanges()
+        self._sender = Sender(shared, ways, self._exchanges)
         self._called: dict[str, None] = {}
         self._numbers = count(1)
         self.link = Link.OPENING
@@ -78,13 +72,13 @@ class Flow:
             if len(self._called) > _MOST_CALLED:
                 del self._called[next(iter(self._called))]
         via = message.headers.first("Via")
-        return [ToPhone(request_to_phone(message, self._ways, self._branch(read_via(via).branch or via)))]
+        return [ToPhone(request_to_phone(message, self._ways, self._sender.branch(read_via(via).branch or via)))]
 
     def up(self, now: float) -> list[Output]:
         """The WebSocket is open (again): what was held goes out, and the registration is asked for anew."""
         self.link = Link.UP
         held = self._exchanges.waiting()
-        outputs = [output for one in held for output in self._send(one)]
+        outputs = [output for one in held for output in self._sender.send(one)]
         return outputs if any(one.method == "REGISTER" for one in held) else outputs + self.replay(now)
 
     def lost(self, now: float) -> list[Output]:
@@ -138,7 +132,7 @@ class Flow:
         if self.link is Link.AWAY:
             return self._away(exchange, now)
         self.calls.asked(request)
-        return self._send(exchange) if self.link is Link.UP else []
+        return self._sender.send(exchange) if self.link is Link.UP else []
 
     def _refusal(self, request: Request) -> Response | None:
         """Why this request goes no further."""
@@ -149,25 +143,12 @@ class Flow:
             return reply(request, 403, "Not Your Account")
         return None
 
-    def _send(self, exchange: Exchange, credentials: Header | None = None) -> list[Output]:
-        exchange.sent = exchange.number
-        if self._signer.answers:
-            exchange.sent = self._sequences.next(exchange.call_id, exchange.number, exchange.method)
-        self._exchanges.travels(exchange, self._branch(f"{exchange.key[0]} {exchange.sent}"))
-        request = self._numbered(exchange.request, exchange.sent)
-        if exchange.author is not Author.PHONE:
-            request = replace(request, headers=request.headers.without("Via"))
-        sent = request_to_server(request, self._ways, exchange.branch)
-        if credentials:
-            sent = replace(sent, headers=sent.headers.at_end(credentials.name, credentials.value))
-        return [ToServer(sent)]
-
     def _own(self, request: Request, author: Author, now: float) -> list[Output]:
         if self.link is not Link.UP or self._signer.refused or not self._signer.answers:
             return []
         via = f"SIP/2.0/{self._ways.to_phone};branch={MAGIC}{self._mark}{next(self._numbers)}"
         exchange = Exchange(replace(request, headers=request.headers.without("Via").on_top("Via", via)), author)
-        return self._send(exchange) if self._exchanges.add(exchange, now) else []
+        return self._sender.send(exchange) if self._exchanges.add(exchange, now) else []
 
     def _cancelled(self, exchange: Exchange, now: float) -> list[Output]:
         invite = self._exchanges.of_phone(exchange.request, "INVITE")
@@ -177,18 +158,13 @@ class Flow:
             gone = self._ended(invite, reply(invite.request, 487, "Request Terminated"), now)
             return self._ended(exchange, reply(exchange.request, 200, "OK"), now) + gone
         invite.cancelled = True
-        exchange.sent = invite.sent
-        self._exchanges.travels(exchange, invite.branch)
-        request = self._numbered(exchange.request, invite.sent)
-        return [ToServer(request_to_server(request, self._ways, invite.branch))]
+        return self._sender.cancel(exchange, invite)
 
     def _acknowledged(self, ack: Request) -> list[Output]:
         invite = self._exchanges.of_phone(ack, "INVITE")
         if self.link is not Link.UP or (invite and not invite.branch):
             return []
-        sent = invite.sent if invite else self._known_number(ack, cseq_of(ack)[0])
-        branch = invite.branch if invite else self._branch(read_via(ack.headers.first("Via")).branch)
-        return [ToServer(request_to_server(self._numbered(ack, sent), self._ways, branch))]
+        return self._sender.acknowledge(ack, invite)
 
     def _phone_answers(self, response: Response) -> list[Output]:
         answer = response_to_server(response, self._ways)
@@ -210,25 +186,20 @@ class Flow:
         """Answer a challenge; nothing where it is not to be answered."""
         if not self._may_sign(exchange):
             return []
-        credentials = self._signer.sign(exchange.request, response, self._branch(f"cnonce {next(self._numbers)}"))
+        credentials = self._signer.sign(
+            exchange.request, response, self._sender.branch(f"cnonce {next(self._numbers)}")
+        )
         if credentials is None:
             return []
-        ack = self._own_ack(exchange, response) if exchange.method == "INVITE" else []
+        ack = self._sender.own_ack(exchange, response) if exchange.method == "INVITE" else []
         if exchange.cancelled:
             return ack + self._ended(exchange, reply(exchange.request, 487, "Request Terminated"), now)
         exchange.tries += 1
-        return ack + self._send(exchange, credentials)
+        return ack + self._sender.send(exchange, credentials)
 
     def _may_sign(self, exchange: Exchange) -> bool:
         """In a call that the server began, From is what the phone's contact says, which may be another word."""
         return _user(exchange.request, "From") == self._signer.name or exchange.call_id in self._called
-
-    def _own_ack(self, exchange: Exchange, response: Response) -> list[Output]:
-        kept = ("from", "call-id", "route", "max-forwards")
-        fields = [one for one in exchange.request.headers.fields if one.key in kept]
-        headers = Headers((*fields, Header("To", response.headers.first("To")), Header("CSeq", f"{exchange.sent} ACK")))
-        ack = request_to_server(Request("ACK", exchange.request.uri, headers), self._ways, exchange.branch)
-        return [ToServer(ack)]
 
     def _passed_on(self, exchange: Exchange, response: Response, now: float) -> list[Output]:
         if response.is_final:
@@ -260,23 +231,6 @@ class Flow:
         self._exchanges.ends(exchange, now, here=True)
         self.calls.answered(answer, exchange.method)
         return [ToPhone(answer)] if exchange.author is Author.PHONE else []
-
-    def _numbered(self, request: Request, number: int) -> Request:
-        headers = request.headers.with_one("CSeq", f"{number} {request.method}")
-        if rack := _RACK.fullmatch(headers.first("RAck")):
-            sent = self._known_number(request, int(rack[2]))
-            headers = headers.with_one("RAck", f"{rack[1]} {sent} {rack[3]}")
-        return replace(request, headers=headers.without(*CREDENTIALS) if self._signer.answers else headers)
-
-    def _known_number(self, request: Request, number: int) -> int:
-        """What the server has for the number of an INVITE before."""
-        if not self._signer.answers:
-            return number
-        return self._sequences.of(request.headers.first("Call-ID"), number)
-
-    def _branch(self, seed: str) -> str:
-        made = hmac.new(self._key, seed.encode("utf-8", "surrogateescape"), hashlib.sha256)
-        return MAGIC + made.hexdigest()[:32]
 
 
 def _user(request: Request, name: str) -> str:
