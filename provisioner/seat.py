@@ -101,6 +101,7 @@ def seat_as_json(seat: Seat, *, present: bool) -> dict[str, Any]:
         "agent": seat.login,
         "user": seat.served.home.user if seat.served.home else None,
         "present": present,
+        "served": is_served(seat),
         "login": _login(seat, present),
         "proof": str(report.proof) if report and report.proof else None,
         "targets": [_target(seat, target) for target in report.targets] if report else [],

@@ -325,6 +325,19 @@ async def test_without_a_service_the_light_verbs_end_with_3(machine: Machine, ve
     assert "the service is not running" in done.err
 
 
+async def test_the_status_as_metrics_says_who_is_served_and_whether_anybody_answers(machine: Machine):
+    machine.agent("ana", JSON)
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        told = await machine.command("status", "--format", "metrics")
+    down = await machine.command("status", "--format", "metrics")
+    assert told.code == 0
+    for line in ("up 1", 'agent_served{agent="ana"} 1', 'target_in_place{agent="ana",target="json"} 1'):
+        assert f"softphone_provisioner_{line}\n" in told.out
+    assert (down.code, down.out.splitlines()[-1]) == (3, "softphone_provisioner_up 0")
+    assert "the service is not running" in down.err
+
+
 async def test_a_log_off_that_fails_is_told_and_the_session_forgotten(machine: Machine, platform: SimulatedPlatform):
     machine.agent("ana", JSON)
     async with machine.running() as service:

@@ -108,6 +108,8 @@ async def test_a_native_phone_registers_on_an_account_that_allows_only_wss(offic
         status = await service.until(lambda status: relay(status)["phones"][0]["registration"] == "registered")
         assert FIRST <= relay(status)["port"] <= LAST and status["everybody_served"]
         told = await office.machine.command("status")
+        metrics = (await office.machine.command("status", "--format", "metrics")).out
+        assert 'softphone_provisioner_relay_registered{agent="ana"} 1' in metrics
         assert "relay at port" in told.out and "phone over tcp: registered, WebSocket up since" in told.out
     assert ha1_of("1001") not in office.written()
     journal = (office.machine.root / "journal.log").read_text()

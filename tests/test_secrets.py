@@ -47,9 +47,10 @@ async def exercise(machine: Machine, service: Service) -> list[str]:
     """Everything that the program can be made to say."""
     said: list[str] = []
     await service.logged_in("ana", "beto", "carla", "dora", "fred")
-    commands = [["status"], ["status", "--format", "json"], ["plan"], ["plan", "--format", "json"], ["check", "--all"],
-                ["check", "--format", "json"], ["refresh", "elsa"], ["refresh", "ana"], ["log-off", "beto"],
-                ["reload", "--wait"], ["targets"]]  # fmt: skip
+    commands = [["status"], ["status", "--format", "json"], ["status", "--format", "metrics"], ["plan"],
+                ["plan", "--format", "json"], ["check", "--all"], ["check", "--format", "json"],
+                ["refresh", "elsa"], ["refresh", "ana"], ["log-off", "beto"], ["reload", "--wait"],
+                ["targets"]]  # fmt: skip
     files = machine.agents_d
     for arguments in commands:
         done = await machine.command(

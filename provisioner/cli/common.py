@@ -30,9 +30,10 @@ def add_workstation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workstation", metavar="NAME", help="stand for this host name (default: this machine's)")
 
 
-def add_format(parser: argparse.ArgumentParser) -> None:
-    """``--format text|json``."""
-    parser.add_argument("--format", choices=["text", "json"], default="text", help="for people or for programs")
+def add_format(parser: argparse.ArgumentParser, *more: str) -> None:
+    """``--format text|json``, and ``more``."""
+    what = "for people or for programs"
+    parser.add_argument("--format", choices=["text", "json", *more], default="text", help=what)
 
 
 def places(options: argparse.Namespace) -> Places:

@@ -19,12 +19,13 @@ from provisioner.cli.common import (
     print_json,
 )
 from provisioner.cli.show import status_as_text
+from provisioner.core.metrics import metrics_as_text
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``status``."""
     add_places(parser)
-    add_format(parser)
+    add_format(parser, "metrics")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -33,10 +34,15 @@ def run(options: argparse.Namespace) -> int:
         status = ask(places(options).socket, {"verb": "status"}, seconds=20.0)
     except NotRunning as error:
         complain(error.problems, options.format)
+        if options.format == "metrics":
+            print(metrics_as_text(None))
         return NOT_RUNNING
     status.pop("problems")
-    if options.format == "json":
-        print_json(status)
-    else:
-        print(status_as_text(status, now=time.time(), colour=colourful(sys.stdout)))
+    match options.format:
+        case "json":
+            print_json(status)
+        case "metrics":
+            print(metrics_as_text(status))
+        case _:
+            print(status_as_text(status, now=time.time(), colour=colourful(sys.stdout)))
     return DONE if status["everybody_served"] and not status["configuration"]["refused_at"] else NOT_ALL

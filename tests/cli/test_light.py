@@ -11,7 +11,10 @@ import pytest
 HEAVY = ("aiohttp", "asyncio", "fastjsonschema", "jinja2", "jsonschema", "sqlite3", "watchdog", "yaml")
 
 
-@pytest.mark.parametrize("verb", [["status"], ["reload", "--wait"], ["refresh", "ana"], ["log-off", "ana"]])
+@pytest.mark.parametrize(
+    "verb",
+    [["status"], ["status", "--format", "metrics"], ["reload", "--wait"], ["refresh", "ana"], ["log-off", "ana"]],
+)
 def test_they_import_nothing_heavy(tmp_path: Path, verb: list[str]):
     words = [*verb, "--root", str(tmp_path)]
     code = f"import sys; from provisioner.cli import main; main({words!r}); print(*sys.modules)"

@@ -16,7 +16,7 @@ CASES = [
     ("provisioner re", {"render", "refresh", "reload"}),
     ("provisioner log-off --f", {"--format"}),
     ("provisioner reload --", {"--config", "--state", "--root", "--format", "--wait", "--force", "--help"}),
-    ("provisioner status --format ", {"text", "json"}),
+    ("provisioner status --format ", {"text", "json", "metrics"}),
     ("provisioner --root", set()),
     ("provisioner check --config fol", {"folder/"}),
     ("provisioner render fi", {"file.json"}),
