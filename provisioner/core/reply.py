@@ -111,7 +111,7 @@ def retry_seconds(header: str | None, now: float) -> float | None:
     if not header:
         return None
     if re.fullmatch("[0-9]+", header.strip()):
-        return min(float(header), LONGEST_RETRY_AFTER)
+        return min(float(header.strip()), LONGEST_RETRY_AFTER)
     try:
         date = parsedate_to_datetime(header)
         at = date if date.tzinfo else date.replace(tzinfo=UTC)

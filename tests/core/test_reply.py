@@ -208,6 +208,7 @@ def test_retry_after_is_seconds_or_a_date(header, seconds):
 
 @given(st.text(max_size=60), st.floats(0, 1e10))
 @example("0 0 -", 0.0)
+@example("0\x1f", 0.0)
 @example("Mon, 1 Jan 0001 00:00:00 +2359", 0.0)
 def test_no_retry_after_raises(header, now):
     seconds = retry_seconds(header, now)
