@@ -126,7 +126,7 @@ class Relays:
         """Close the agent's relay, and let others have its port."""
         entry = self._entries.get(agent)
         if entry is not None:
-            await self._end(agent, entry)
+            await self._end(agent, entry, for_good=True)
             if entry.problem is None:
                 await self._ports.give_up(entry.way.port)
 
@@ -144,9 +144,9 @@ class Relays:
         for port in self._ports.held & ports:
             await self._ports.give_up(port)
 
-    async def _end(self, agent: str, entry: _Entry) -> None:
+    async def _end(self, agent: str, entry: _Entry, *, for_good: bool = False) -> None:
         self._entries.pop(agent)
-        await entry.relay.close()
+        await entry.relay.close(for_good=for_good)
         log.info("agent %s: relay at %s closed", agent, entry.way.address)
 
     async def _open(self, agent: str, way: RelayWay, account: RelayAccount) -> None:

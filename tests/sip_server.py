@@ -38,7 +38,8 @@ class Binding:
 
 @dataclass
 class SipServer:
-    """``users`` are HA1 by name. ``heard`` is all that came, ``opened`` how many WebSockets there ever were."""
+    """``users`` are HA1 by name. ``heard`` is all that came, ``opened`` how many WebSockets there ever were, ``calls``
+    the Call-IDs of those that are up."""
 
     users: dict[str, str]
     realm: str = REALM
@@ -49,6 +50,7 @@ class SipServer:
     deaf: bool = False
     subprotocols: tuple[str, ...] = ("sip",)
     pongs: bool = True
+    calls: set[str] = field(default_factory=set)
     open_frames: set[web.WebSocketResponse] = field(default_factory=set)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
     _nonces: dict[str, None] = field(default_factory=dict)
@@ -65,11 +67,15 @@ class SipServer:
 
     async def ask(self, name: str, request: Request) -> None:
         """Send a request to a peer's phone."""
+        if request.method == "INVITE":
+            self.calls.add(request.headers.first("Call-ID"))
         await self.bindings[name].frames.send_str(print_message(request).decode())
 
-    async def cut(self) -> None:
-        """Cut all connections, as a server that restarts does: it knows nobody any more."""
-        self.bindings.clear()
+    async def cut(self, *, forgets: bool = True) -> None:
+        """Cut all connections, as a server that restarts does: it knows nobody, and no call, any more."""
+        if forgets:
+            self.bindings.clear()
+            self.calls.clear()
         for frames in list(self.open_frames):
             transport = frames._req.transport if frames._req else None
             if transport is not None:
@@ -110,6 +116,9 @@ class SipServer:
         if number <= self._numbers.get(call_id, 0) and request.method != "CANCEL":
             return []  # chan_sip takes it for a copy
         self._numbers[call_id] = number
+        if request.method == "INFO":
+            known = call_id in self.calls
+            return [reply(request, 200, "OK") if known else reply(request, 481, "Call Does Not Exist")]
         if request.method in ("BYE", "CANCEL", "OPTIONS"):
             return [reply(request, 200, "OK")]
         name = user_of(read_name_addr(request.headers.first("From")).uri)
@@ -125,6 +134,7 @@ class SipServer:
         if request.method == "REGISTER":
             return [reply(request, 200, "OK", *self._bind(name, request, frames))]
         if request.method == "INVITE":
+            self.calls.add(request.headers.first("Call-ID"))
             contact = Header("Contact", "<sip:600@192.0.2.1:5060;transport=ws>")
             return [
                 reply(request, 100, "Trying"),

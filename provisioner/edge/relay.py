@@ -11,12 +11,13 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Coroutine, Hashable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from provisioner.core.account import Credential
 from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.core.sip.registration import Departure, Standing, departure
 from provisioner.core.sip.rewrite import Ways
 from provisioner.core.sip.sequences import Sequences
 from provisioner.core.sip.sides import Shared
@@ -88,6 +89,7 @@ class Relay:
         self._session = session_for(account.server)
         self._phones: dict[Hashable, PhoneFlow] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._hurry = asyncio.Event()
         self._door: Door | None = None
         self._packets: Packets | None = None
         self._closed = False
@@ -105,8 +107,9 @@ class Relay:
         self._door = Door(self, self._owners, tcp)
         self._packets = Packets(self, self._owners, udp)
 
-    async def close(self) -> None:
-        """Hang up on everybody."""
+    async def close(self, *, for_good: bool = False) -> None:
+        """Hang up on everybody. ``for_good`` says that the phones cannot come back soon, and so ends their
+        registrations."""
         if self._closed:
             return
         self._closed = True
@@ -114,10 +117,11 @@ class Relay:
             await self._door.close()
         if self._packets is not None:
             await self._packets.close()
-        for key in list(self._phones):
-            self.drop(key)
-        if self._ending:
-            await asyncio.wait(self._ending)
+        there = list(self._phones.values())
+        self._phones.clear()
+        for phone in there:
+            self._end(phone, told=for_good)
+        await self._all_ended()
         await self._session.close()
 
     async def use(self, account: RelayAccount) -> None:
@@ -130,8 +134,10 @@ class Relay:
         was_refused = self._signer.use(account.credential, answers=account.answers)
         if account.server != before.server:
             old, self._session = self._session, session_for(account.server)
-            for phone in self._phones.values():
-                await phone.move(self._circumstances())
+            for key in list(self._phones):
+                if phone := self._phones.get(key):
+                    await phone.move(self._circumstances())
+            await self._all_ended()
             await old.close()
         elif was_refused:
             for phone in self._phones.values():
@@ -172,14 +178,43 @@ class Relay:
         """This phone is gone."""
         phone = self._phones.pop(key, None)
         if phone is not None:
-            task = self._spawn(phone.end())
-            self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
+            self._end(phone, told=True)
             self._changed()
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start a task that ends by itself."""
         return self._spawn(coroutine)
+
+    def _end(self, phone: PhoneFlow, *, told: bool) -> None:
+        phone.is_gone()
+        task = self._spawn(self._see_off(phone) if told and self._account.answers else phone.end())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _see_off(self, phone: PhoneFlow) -> None:
+        """Let the server know that a phone is gone, unless it comes back."""
+        if self._departure(phone) is not Departure.NOTHING:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), self._patience.absence)
+        match self._departure(phone):
+            case Departure.FAREWELL:
+                await phone.leave()
+            case Departure.HEIR:
+                heirs = [one for one in self._phones.values() if one.registration.standing is Standing.REGISTERED]
+                max(heirs, key=lambda one: one.last_heard).replay()
+            case Departure.NOTHING:
+                pass
+        await phone.end()
+
+    def _departure(self, phone: PhoneFlow) -> Departure:
+        return departure(phone.registration, [one.registration for one in self._phones.values()])
+
+    async def _all_ended(self) -> None:
+        """Wait for nobody who may come back."""
+        self._hurry.set()
+        if self._ending:
+            await asyncio.wait(self._ending)
+        self._hurry = asyncio.Event()
 
     def _circumstances(self) -> Circumstances:
         url = self._account.server.address.url

@@ -28,11 +28,14 @@ MOST_WAITING = 256
 class Patience:
     """Seconds. A WebSocket that is silent for ``ping_every`` is asked for a sign of life, and gone when none has come
     ``pong_within``. A phone that neither registers nor calls is gone after ``idle``; one that registers after two
-    expiries, if that is longer."""
+    expiries, if that is longer. A phone whose connection ended may come back within ``absence``, or its registration
+    is ended, which may take as long as ``farewell``."""
 
     ping_every: float = 20.0
     pong_within: float = 10.0
     idle: float = 120.0
+    absence: float = 5.0
+    farewell: float = 2.0
 
 
 PATIENCE = Patience()

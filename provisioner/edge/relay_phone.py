@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ import aiohttp
 from provisioner.core.sip.flow import Flow
 from provisioner.core.sip.grammar import NotSip
 from provisioner.core.sip.message import Message, Request, print_message
-from provisioner.core.sip.registration import Standing
+from provisioner.core.sip.registration import Registration, Standing
 from provisioner.core.sip.reply import reply
 from provisioner.core.sip.rewrite import Ways
 from provisioner.core.sip.sides import Link, Output, Shared, ToPhone, ToServer
@@ -43,6 +44,9 @@ class PhoneSide:
 
     send: Callable[[bytes], None]
     hang_up: Callable[[], None]
+
+
+_NOBODY = PhoneSide(lambda _: None, lambda: None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ class PhoneFlow:
         self._task: asyncio.Task[None] | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._told: tuple[object, ...] = ()
+        self._has_left = asyncio.Event()
         self.last_heard = self._loop.time()
         self._sleep()
 
@@ -104,16 +109,35 @@ class PhoneFlow:
         self._circumstances = circumstances
         await self._hang_up_on_server()
         self._line = self._new_line()
+        self._flow.calls.elsewhere()
         if self._task is not None:
             self.is_lost()
             self._task = circumstances.spawn(self._line.run())
 
-    async def end(self) -> None:
-        """Hang up on both sides."""
+    def is_gone(self) -> None:
+        """The phone is: hang up on its side."""
+        self._side.hang_up()
+        self._side = _NOBODY
         for timer in self._timers.values():
             timer.cancel()
-        self._side.hang_up()
+        self._go(self._flow.gone())
+
+    async def leave(self) -> None:
+        """End the registration that the phone has left behind; a server that says nothing is not waited for."""
+        self._has_left.clear()
+        self._go(self._flow.leave(self._loop.time()))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._circumstances.patience.farewell):
+                await self._has_left.wait()
+
+    async def end(self) -> None:
+        """Hang up on the server too."""
         await self._hang_up_on_server()
+
+    @property
+    def registration(self) -> Registration:
+        """How it stands with the server."""
+        return self._flow.registration
 
     def _new_line(self) -> Line:
         around = self._circumstances
@@ -171,6 +195,8 @@ class PhoneFlow:
                 case ToServer(message):
                     if not self._line.send(print_message(message)):
                         self._side.hang_up()
+        if self._flow.has_left:
+            self._has_left.set()
         self._ask_in_time()
         state = (self._flow.link, self._flow.registration.standing, self._flow.calls.count, self._link.failure)
         if state != self._told:

@@ -341,7 +341,7 @@ async def test_no_more_phones_than_a_user_can_have(desk: Bench):
 
 async def test_a_phone_that_hangs_up_takes_its_websocket_with_it(desk: Bench):
     async with handset(desk.port, NAME) as phone:
-        await phone.registers()
+        await phone.asks(phone.request("OPTIONS"))
     await desk.server.until(lambda: not desk.server.open_frames)
     assert desk.relay.state().phones == ()
 

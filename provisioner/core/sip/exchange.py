@@ -16,12 +16,15 @@ MOST = 512
 
 
 class Author(StrEnum):
-    """Whose request it is: the phone's, the phone's last REGISTER given to a new connection by the relay, or the
-    relay's own question who is registered."""
+    """Whose request it is: the phone's, or the relay's own. REPLAY is the phone's last REGISTER over a new connection,
+    QUERY the question who is registered, FAREWELL ends the registration of a phone that is gone, CALL asks whether the
+    server still knows a call."""
 
     PHONE = "phone"
     REPLAY = "replay"
     QUERY = "query"
+    FAREWELL = "farewell"
+    CALL = "call"
 
 
 @dataclass(slots=True)

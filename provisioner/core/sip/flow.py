@@ -14,7 +14,7 @@ from provisioner.core.sip.calls import Calls
 from provisioner.core.sip.exchange import Author, Exchange, Exchanges
 from provisioner.core.sip.headers import Header
 from provisioner.core.sip.message import Message, Request, Response
-from provisioner.core.sip.registration import Registration, Standing
+from provisioner.core.sip.registration import Registration, Standing, farewell
 from provisioner.core.sip.reply import check_whole, cseq_of, is_in_dialog, reply
 from provisioner.core.sip.rewrite import (
     MAGIC,
@@ -47,6 +47,7 @@ class Flow:
         self.registration = Registration()
         self.refusals = 0
         self.ask_at: float | None = None
+        self._gone = False
 
     def from_phone(self, message: Message, now: float) -> list[Output]:
         """A message of the phone."""
@@ -66,7 +67,9 @@ class Flow:
             return self._server_answers(message, now)
         if message.method != "ACK" and hops_left(message) == 0:
             return [ToServer(reply(message, 483, "Too Many Hops"))]
-        self.calls.asked(message)
+        if self._gone:
+            return [] if message.method == "ACK" else [ToServer(_nobody_here(message))]
+        self.calls.asked(message, by_phone=False)
         if not is_in_dialog(message):
             self._called[message.headers.first("Call-ID")] = None
             if len(self._called) > _MOST_CALLED:
@@ -79,7 +82,11 @@ class Flow:
         self.link = Link.UP
         held = self._exchanges.waiting()
         outputs = [output for one in held for output in self._sender.send(one)]
-        return outputs if any(one.method == "REGISTER" for one in held) else outputs + self.replay(now)
+        if not any(one.method == "REGISTER" for one in held):
+            outputs += self.replay(now)
+        for dialog in self.calls.dialogs():  # a BYE may have been lost; INFO changes nothing in a call (RFC 2976)
+            outputs += self._own(dialog.to_server("INFO"), Author.CALL, now)
+        return outputs
 
     def lost(self, now: float) -> list[Output]:
         """The WebSocket is cut, and a new one opens: answers that were still to come will not come. A registration is
@@ -105,7 +112,7 @@ class Flow:
     def replay(self, now: float) -> list[Output]:
         """Send the phone's last REGISTER anew, with a credential that may be another one."""
         request = self.registration.request
-        return self._own(request, Author.REPLAY, now) if request else []
+        return self._own(request, Author.REPLAY, now) if request and not self._gone else []
 
     def ask(self, now: float) -> list[Output]:
         """Ask the server who is registered: nobody tells a phone that another one has taken its calls. Due at
@@ -116,6 +123,23 @@ class Flow:
             return []
         headers = request.headers.without("Contact", "Expires").with_one("Call-ID", f"{self._mark}-query")
         return self._own(replace(request, headers=headers, body=b""), Author.QUERY, now)
+
+    def gone(self) -> list[Output]:
+        """There is no phone any more: from now on the server is told so when it calls, and of what rings there."""
+        self._gone = True
+        self.ask_at = None
+        return [ToServer(_nobody_here(invite)) for invite in self.calls.ringing()] if self.link is Link.UP else []
+
+    def leave(self, now: float) -> list[Output]:
+        """End the registration of the phone that is gone, if the server still has it: another phone's is not to be
+        ended. Over when ``has_left``."""
+        return self.ask(now)
+
+    @property
+    def has_left(self) -> bool:
+        """Whether no answer to a registration is to come."""
+        waiting = any(one.method == "REGISTER" for one in self._exchanges.waiting())
+        return self.link is not Link.UP or not waiting
 
     def _phone_asks(self, request: Request, now: float) -> list[Output]:
         exchange = Exchange(request)
@@ -131,7 +155,7 @@ class Flow:
             return self._cancelled(exchange, now)
         if self.link is Link.AWAY:
             return self._away(exchange, now)
-        self.calls.asked(request)
+        self.calls.asked(request, by_phone=True)
         return self._sender.send(exchange) if self.link is Link.UP else []
 
     def _refusal(self, request: Request) -> Response | None:
@@ -169,7 +193,8 @@ class Flow:
     def _phone_answers(self, response: Response) -> list[Output]:
         answer = response_to_server(response, self._ways)
         self.calls.answered(response, cseq_of(response)[1])
-        return [ToServer(answer)] if self.link is Link.UP else []
+        is_ours = not answer.headers.first("Via")  # to a request of our own
+        return [ToServer(answer)] if self.link is Link.UP and not is_ours else []
 
     def _server_answers(self, response: Response, now: float) -> list[Output]:
         branch, method = read_via(response.headers.first("Via")).branch, cseq_of(response)[1]
@@ -206,12 +231,31 @@ class Flow:
             self._exchanges.ends(exchange, now)
             if exchange.method == "REGISTER":
                 self._learn(exchange, response, now)
-        if exchange.author is not Author.PHONE:
+        match exchange.author:
+            case Author.PHONE:
+                headers = response.headers.with_one("CSeq", exchange.request.headers.first("CSeq"))
+                response = replace(response, headers=headers)
+                self.calls.answered(response, exchange.method)
+                exchange.answer = response_to_phone(response, self._ways, exchange.method)
+                return [ToPhone(exchange.answer)]
+            case Author.QUERY if self._gone and 200 <= response.status < 300:
+                return self._farewell(now)
+            case Author.CALL if response.status == 481:
+                return self._hung_up(exchange.call_id)
+            case _:
+                return []
+
+    def _farewell(self, now: float) -> list[Output]:
+        known = self.registration
+        if known.request is None or known.standing is not Standing.REGISTERED:
             return []
-        self.calls.answered(response, exchange.method)
-        headers = response.headers.with_one("CSeq", exchange.request.headers.first("CSeq"))
-        exchange.answer = response_to_phone(replace(response, headers=headers), self._ways, exchange.method)
-        return [ToPhone(exchange.answer)]
+        return self._own(farewell(known.request), Author.FAREWELL, now)
+
+    def _hung_up(self, call_id: str) -> list[Output]:
+        """The server knows no such call any more."""
+        bye = self.calls.over(call_id)
+        branch = self._sender.branch(f"bye {call_id}")
+        return [ToPhone(request_to_phone(bye, self._ways, branch))] if bye else []
 
     def _learn(self, exchange: Exchange, response: Response, now: float) -> None:
         self.refusals += response.status in (401, 403, 404, 407)
@@ -219,7 +263,7 @@ class Flow:
             self.registration = self.registration.seen(response)
         elif exchange.request.headers.first("Contact"):
             self.registration = self.registration.answered(exchange.request, response)
-            registered = self.registration.standing is Standing.REGISTERED
+            registered = self.registration.standing is Standing.REGISTERED and not self._gone
             self.ask_at = now + self.registration.expires / 2 if registered else None
 
     def _away(self, exchange: Exchange, now: float) -> list[Output]:
@@ -235,3 +279,7 @@ class Flow:
 
 def _user(request: Request, name: str) -> str:
     return user_of(read_name_addr(request.headers.first(name)).uri)
+
+
+def _nobody_here(request: Request) -> Response:
+    return reply(request, 480, "Temporarily Unavailable")

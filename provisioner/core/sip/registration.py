@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -13,6 +14,7 @@ from provisioner.core.sip.query import bindings
 
 _SECONDS = re.compile("[0-9]{1,9}")
 _USUAL = 3600
+_EXPIRES = re.compile(r";\s*expires\s*=[^;]*", re.IGNORECASE)
 
 
 class Standing(StrEnum):
@@ -59,6 +61,36 @@ class Registration:
         if not there:
             return replace(self, standing=Standing.NONE)
         return self if set(there) & set(_contacts(self.request)) else replace(self, standing=Standing.DISPLACED)
+
+
+def farewell(request: Request) -> Request:
+    """What ends the binding that a REGISTER has made."""
+    headers = request.headers.changed("Contact", _leaving).with_one("Expires", "0")
+    return replace(request, headers=headers, body=b"")
+
+
+def _leaving(contact: str) -> str:
+    address = read_name_addr(contact)
+    return str(replace(address, after=f"{_EXPIRES.sub('', address.after)};expires=0"))
+
+
+class Departure(StrEnum):
+    """What the server is to hear of a phone that is gone: nothing, that it is gone, or where another phone of the same
+    account is, which has been there all the time (chan_sip keeps one contact: that one would not be called)."""
+
+    NOTHING = "nothing"
+    FAREWELL = "farewell"
+    HEIR = "heir"
+
+
+def departure(gone: Registration, others: Iterable[Registration]) -> Departure:
+    """``others`` are of the phones that are still there."""
+    wanting = [one for one in others if one.request is not None]
+    if gone.standing is not Standing.REGISTERED or gone.request is None:
+        return Departure.NOTHING
+    if not wanting:
+        return Departure.FAREWELL
+    return Departure.HEIR if any(one.standing is Standing.REGISTERED for one in wanting) else Departure.NOTHING
 
 
 def wanted_seconds(request: Request) -> int:
