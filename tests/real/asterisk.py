@@ -95,6 +95,10 @@ class Asterisk:
         ]
         return int(received["Value"] or 0), int(sent["Value"] or 0)
 
+    async def other_end(self, channel: str, number: str) -> None:
+        """Somebody else is at the other end of this call now; a peer that wants to know is told by a new INVITE."""
+        await self.manager.action("Setvar", Channel=channel, Variable="CONNECTEDLINE(num)", Value=number)
+
     async def hang_up(self, name: str) -> None:
         """End the calls of this peer."""
         await self.manager.action("Hangup", Channel=f"/^{self.driver.technology}/{name}-.*$/")

@@ -29,7 +29,6 @@ _COLUMNS = (
 _WEBRTC = {
     "avpf": "yes", "icesupport": "yes", "rtcp_mux": "yes", "dtlsenable": "yes", "dtlsverify": "no",
     "dtlscertfile": f"{FOLDER}/server.pem", "dtlsprivatekey": f"{FOLDER}/server.pem", "dtlssetup": "actpass",
-    "dtlsrekey": "60",
 }  # fmt: skip
 
 # The server's word on a call: who calls, which codec, is it encrypted; four digits; then an echo.

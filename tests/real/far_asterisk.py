@@ -22,7 +22,9 @@ from tests.real.processes import Command, running
 
 # Nobody else is in that network.
 PORTS = Ports(sip=5060, tls=5061, wss=8089, ws=8088, manager=5038, rtp=20000)
+# It begins session timers, and tells changes of who is at the other end of a call, by new INVITEs in the call.
 _MORE = "force_avp=yes\ncallcounter=yes\nmailbox={name}@default\n"
+_MORE += "session-timers=originate\nsession-expires=90\nsendrpid=pai\nrpid_update=yes\n"
 
 
 def _written(ports: Ports, realm: str, agents: Iterable[SimulatedAgent], edition: str) -> str:

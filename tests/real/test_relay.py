@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -57,8 +59,9 @@ class Here:
         return await self.stack.enter_async_context(baresip(self.desk, "ana"))
 
     async def restart_server(self) -> None:
-        """As after a power cut, and with all registrations forgotten."""
+        """With all registrations forgotten, and no word to anybody: as after a power cut."""
         await self.server.forget("1001")
+        os.killpg(self.server.process.process.pid, signal.SIGKILL)
         folder, certificates = self.server.folder, self.server.certificates
         await self.server_stack.aclose()
         self.server = await self.server_stack.enter_async_context(
@@ -217,14 +220,21 @@ async def test_a_call_is_counted_while_it_lasts(folder: Path, target: str, comma
 
 
 @pytest.mark.parametrize("target, command", [("linphone", "linphonec"), ("baresip", "baresip")])
-async def test_a_call_is_held_and_taken_up_again(folder: Path, target: str, command: str, record: Record) -> None:
+async def test_a_call_is_asked_for_anew_and_held_and_taken_up_again(
+    folder: Path, target: str, command: str, record: Record
+) -> None:
     need(command)
-    hold, resume = {"linphone": ("pause", "resume 1"), "baresip": ("/hold", "/resume")}[target]
+    asked, hold, resume = {
+        "linphone": ("LinphoneCallUpdatedByRemote to LinphoneCallStreamsRunning", "pause", "resume 1"),
+        "baresip": ("call: got re-INVITE", "/hold", "/resume"),
+    }[target]
     async with at_work(folder, target) as here:
         phone = await here.phone(target)
         peer = await here.server.registered("1001")
         await phone.call("600")
         call = await is_up(here.server, "1001")
+        await here.server.other_end(call["Channel"], "777")  # asked anew by the server
+        await phone.process.says(asked)  # type: ignore[attr-defined]
         await phone.process.type(hold)  # type: ignore[attr-defined]
         await here.server.manager.event("Hold", Channel=call["Channel"])
         if target == "linphone":
@@ -233,7 +243,7 @@ async def test_a_call_is_held_and_taken_up_again(folder: Path, target: str, comm
         await here.server.manager.event("Unhold", Channel=call["Channel"])
         await phone.hang_up()
         await here.server.heard("End", "1001")
-    record.saw(target, peer.user_agent, VIA, "holds and resumes")
+    record.saw(target, peer.user_agent, VIA, "holds and resumes", "is asked anew in a call")
 
 
 @pytest.mark.parametrize("target, command", [("linphone", "linphonec"), ("baresip", "baresip")])
