@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform, serve
+from tests.loopback import alone
 from tests.machine import Machine
+
+# How long an example takes is the machine's affair; and the same tree gets the same verdict every time. New examples
+# are looked for with `--hypothesis-profile=search`.
+STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+settings.register_profile("steady", STEADY)
+settings.register_profile("search", STEADY, derandomize=False, max_examples=500)
+settings.load_profile("steady")
+
+
+def pytest_configure() -> None:
+    """Let each process that runs tests have a loopback of its own, where that is allowed: so nobody takes a port that
+    was free a moment ago, and nobody is asked beyond this machine."""
+    if os.geteuid() == 0:
+        alone()
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from provisioner.places import Places, places_of
 from tests.file_store import FileStore
 
 PATIENCE = 30.0
+# What is started with these words ends, at the latest, with whoever started it.
+ORPHAN_ENDS = ("setpriv", "--pdeathsig", "TERM", "--")
 LOOK_AGAIN = 0.01
 
 
@@ -88,7 +90,7 @@ class Machine:
             log = self.root / "journal.log"
             with log.open("ab") as out:
                 process = await asyncio.create_subprocess_exec(
-                    *self.launcher, *self.store.launcher(),
+                    *ORPHAN_ENDS, *self.launcher, *self.store.launcher(),
                     sys.executable, "-m", "provisioner", "run", "--root", str(self.root), *arguments,
                     stdout=out, stderr=out, pass_fds=self.store.files(),
                     env={**os.environ, "NOTIFY_SOCKET": address, **self.store.environment(), **environment},

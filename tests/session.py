@@ -18,13 +18,15 @@ from tests.machine import PATIENCE, Machine
 
 # What a courier needs is read before it is another user's, who may not see where the program lies.
 _AS_USER = """
-import hashlib, hmac, os, sys
+import ctypes, hashlib, hmac, os, sys
+libc = ctypes.CDLL(None)
 from provisioner.cli import make_parser, session
 uid, gid, *arguments = sys.argv[1:]
 options = make_parser("session").parse_args(["session", *arguments])
 os.setgroups([])
 os.setresgid(int(gid), int(gid), int(gid))
 os.setresuid(int(uid), int(uid), int(uid))
+libc.prctl(1, 15)  # PR_SET_PDEATHSIG: not without whoever started it
 sys.exit(options.run(options))
 """
 _WITH_USERS = 'mount --bind "$1" /etc/passwd; shift; exec "$@"'

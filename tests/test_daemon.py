@@ -167,7 +167,7 @@ async def test_a_refusal_is_final_until_the_settings_change(machine: Machine, pl
 
 
 async def test_trouble_is_tried_again_and_told(machine: Machine, platform: SimulatedPlatform):
-    platform.answer_next("ana", Canned(status=503, headers={"Retry-After": "1"}))
+    platform.answer_next("ana", Canned(status=503, headers={"Retry-After": "3"}))
     machine.agent("ana", JSON)
     async with machine.running() as service:
         status = await service.until(lambda status: status["agents"][0]["login"]["state"] == "trouble")

@@ -58,7 +58,7 @@ class Desk:
     authority: trustme.CA
     account: Account
     passwords: tuple[str, ...] = ()
-    timeout: float = 5.0
+    timeout: float = 30.0
 
     def at(self, **ports: int) -> Desk:
         urls = {Transport(t): f"{t}://localhost:{port}/ws" for t, port in ports.items() if t in ("ws", "wss")}
@@ -104,7 +104,7 @@ async def test_over_every_transport_it_says_who_is_registered(desk, transport: s
     if extra := {"ws": Step.WEBSOCKET, "wss": Step.WEBSOCKET, "tls": Step.TLS}.get(transport):
         steps.insert(2, extra)
     assert [step for step, _ in trial.steps] == steps
-    assert all(0 <= seconds < 5 for _, seconds in trial.steps)
+    assert all(0 <= seconds < here.timeout for _, seconds in trial.steps)
     # One query, one signed try, and nothing that could touch the line.
     assert [request.method for _, request in registrar.requests] == ["REGISTER", "REGISTER"]
     assert not {"contact", "expires"} & {f.key for _, request in registrar.requests for f in request.headers.fields}
@@ -223,16 +223,16 @@ async def test_every_refusal_is_told_with_its_cure_and_never_tried_again(desk, r
 async def test_silence_after_the_signature_is_told(desk):
     registrar = Registrar()
     registrar.then(registrar.challenge, None)
-    async with listening(registrar, replace(desk("tcp"), timeout=0.3)) as here:
+    async with listening(registrar, replace(desk("tcp"), timeout=2.0)) as here:
         trial, verdict = await here.one()
     assert verdict.outcome is Trouble.NO_ANSWER
-    assert "did not answer the signed request within 0.3 s" in verdict.what and "fail2ban" in verdict.fix
+    assert "did not answer the signed request within 2 s" in verdict.what and "fail2ban" in verdict.fix
     assert [step for step, _ in trial.steps] == [Step.RESOLVE, Step.CONNECT, Step.CHALLENGE]
 
 
 async def test_a_banner_without_an_end_is_not_called_silence(desk):
     registrar = Registrar().then(b"SSH-2.0-OpenSSH_9.2\r\n")
-    async with listening(registrar, replace(desk("tcp"), timeout=0.3)) as here:
+    async with listening(registrar, replace(desk("tcp"), timeout=2.0)) as here:
         _, verdict = await here.one()
     assert verdict.outcome is Trouble.NOT_SIP
 
@@ -360,10 +360,10 @@ async def test_a_firewall_that_drops_everything(desk, transport: str):
                 waiting = stack.enter_context(socket.socket())
                 waiting.setblocking(False)
                 waiting.connect_ex(("127.0.0.1", port))
-        made = replace(desk(transport), timeout=0.3).at(**{transport: port})
+        made = replace(desk(transport), timeout=1.0).at(**{transport: port})
         trial, verdict = await made.one()
     assert verdict.outcome is Trouble.NO_ANSWER
-    assert verdict.what == "no answer within 0.3 s"
+    assert verdict.what == "no answer within 1 s"
     assert f"let {'UDP' if transport == 'udp' else 'TCP'} port {port} of localhost through" in verdict.fix
     assert trial.failure is not None and trial.failure.at is (Step.CHALLENGE if transport == "udp" else Step.CONNECT)
 
@@ -445,7 +445,7 @@ async def test_what_is_wrong_with_a_certificate_is_told_in_words(desk, authority
 async def test_a_port_without_tls(desk, transport: str, plain: str, trouble: Trouble):
     """A SIP server waits for the end of what it takes for a header; a web server answers."""
     async with Registrar().over(plain) as port:
-        _, verdict = await replace(desk(transport), timeout=0.5).at(**{transport: port}).one()
+        _, verdict = await replace(desk(transport), timeout=2.0).at(**{transport: port}).one()
     assert verdict.outcome is trouble
     assert "TLS" in verdict.what and f"switch {transport} on" in verdict.fix
 

@@ -111,7 +111,7 @@ ALL = {
     "liar": LIAR,
     "never done with a command": ASTRAY,
 }
-AT_ONCE = 5.0  # seconds: on a busy machine, and far less than any time limit of ours
+AT_ONCE = 10.0  # seconds: on a busy machine, and far less than any time limit of ours
 
 
 @pytest.fixture

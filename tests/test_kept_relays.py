@@ -14,7 +14,7 @@ from tests.edge.handset import handset
 from tests.edge.test_kept_ports import TCP, UDP, is_free
 from tests.edge.test_relay_strangers import TCP as TCP_PROGRAM
 from tests.edge.test_relay_strangers import stranger
-from tests.machine import until
+from tests.machine import PATIENCE, until
 from tests.session import root_only
 from tests.test_relays import Office, at_work, office, relay  # noqa: F401 - a fixture
 
@@ -69,7 +69,7 @@ async def test_another_user_who_waited_meanwhile_gets_nothing(kept: Office):
     async with stranger(TCP_PROGRAM, port) as process:
         await until(lambda: somebody_waits(port))
         async with at_work(kept):
-            out, _ = await asyncio.wait_for(process.communicate(packet), 30)
+            out, _ = await asyncio.wait_for(process.communicate(packet), PATIENCE)
     assert int(out) == 0
     assert kept.server.opened == 0
 

@@ -54,7 +54,7 @@ class Office:
     authority: Path
 
     def settle(self, *more: str, **platform: Any) -> None:
-        said = {"url": self.url, "ca_file": str(self.authority), "domain": "localhost", "connect_timeout": "2s",
+        said = {"url": self.url, "ca_file": str(self.authority), "domain": "localhost", "connect_timeout": "20s",
                 "websocket": {"host": "localhost", "port": self.port}, **platform}  # fmt: skip
         login = {"splay": "0s", "first_retry": "1s"}
         self.machine.main.write_text(json.dumps({"platform": said, "login": login, "watch": {"settle": "50ms"}}))

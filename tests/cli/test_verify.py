@@ -233,10 +233,10 @@ async def test_a_ca_file_that_cannot_be_read_is_told(bureau: Bureau):
 async def test_the_longest_wait_is_as_it_is_said(bureau: Bureau):
     bureau.registrar.deaf = 100
     began = asyncio.get_running_loop().time()
-    done = await bureau.machine.command("verify", "--timeout", "0.2")
+    done = await bureau.machine.command("verify", "--timeout", "1.5")
     assert done.code == 4
-    assert "it connects, and nothing answers SIP within 0.2 s" in done.out
-    assert asyncio.get_running_loop().time() - began < 5
+    assert "it connects, and nothing answers SIP within 1.5 s" in done.out
+    assert asyncio.get_running_loop().time() - began < 15
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "1e9", "301"])

@@ -67,10 +67,10 @@ def test_an_alias_repeats_a_value():
 
 def test_aliases_cannot_explode():
     levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 30))
-    began = time.monotonic()
+    began = time.process_time()
     problems = read_document("x.yaml", "l0: &l0 [x]\n" + levels, {}).problems
     assert len(problems) == 1 and "without end" in problems[0].what
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("text", ["[" * 200 + "]" * 200, "a: " + "{a: " * 100 + "1" + "}" * 100, "a: &a [*a]\n"])

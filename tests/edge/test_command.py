@@ -14,9 +14,12 @@ import pytest
 from provisioner.core.errand import Ran
 from provisioner.edge.awaited_command import run_command
 from provisioner.edge.command import Printed, TooLateError, TooMuchError, print_of, run
+from tests.machine import PATIENCE
 
 Run = Callable[[Sequence[str], float], Awaitable[Ran]]
 DONE = Ran(0)
+# Seconds; far less than the minute that the commands here sleep.
+SOON = 20.0
 
 
 async def blocking(argv: Sequence[str], seconds: float) -> Ran:
@@ -39,7 +42,7 @@ def python(script: str) -> tuple[str, ...]:
 
 def gone(pid: int) -> bool:
     """Does this process end? (A zombie that nobody has reaped yet has ended.)"""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX":
@@ -66,47 +69,47 @@ NO_ARGUMENT = "an argument holds a character that cannot be one"
     ],
 )
 async def test_how_a_command_ends_is_told(run_it: Run, argv: tuple[str, ...], ran: Ran):
-    assert await run_it(argv, 5.0) == ran
+    assert await run_it(argv, PATIENCE) == ran
 
 
 async def test_an_argument_is_no_shell(run_it: Run, tmp_path: Path):
     target = tmp_path / "made; touch $(pwd)"
-    assert await run_it(("touch", str(target)), 5.0) == DONE
+    assert await run_it(("touch", str(target)), PATIENCE) == DONE
     assert os.listdir(tmp_path) == ["made; touch $(pwd)"]
 
 
 async def test_a_command_reads_nothing_and_prints_to_nobody(run_it: Run, capfd):
-    assert await run_it(shell("cat; echo out; echo err >&2"), 5.0) == DONE
+    assert await run_it(shell("cat; echo out; echo err >&2"), PATIENCE) == DONE
     assert capfd.readouterr() == ("", "")
 
 
 async def test_a_command_that_takes_too_long_is_ended_with_all_its_children(run_it: Run, tmp_path: Path):
     script = f"sleep 60 & echo $! > {tmp_path}/child; trap '' TERM HUP; wait"
     started = time.monotonic()
-    ran = await run_it(shell(script), 0.3)
-    assert time.monotonic() - started < 3
-    assert ran == Ran(None, "took longer than 0.3 s")
+    ran = await run_it(shell(script), 2.0)  # the child is there by then
+    assert time.monotonic() - started < SOON
+    assert ran == Ran(None, "took longer than 2 s")
     assert gone(int((tmp_path / "child").read_text()))
 
 
 async def test_what_a_command_leaves_behind_is_ended(run_it: Run, tmp_path: Path):
     started = time.monotonic()
-    assert await run_it(shell(f"sleep 60 & echo $! > {tmp_path}/child"), 5.0) == DONE
-    assert time.monotonic() - started < 3
+    assert await run_it(shell(f"sleep 60 & echo $! > {tmp_path}/child"), PATIENCE) == DONE
+    assert time.monotonic() - started < SOON
     assert gone(int((tmp_path / "child").read_text()))
 
 
 async def test_what_goes_into_a_session_of_its_own_is_not_waited_for(run_it: Run, tmp_path: Path):
     script = f"setsid sleep 60 & echo $! > {tmp_path}/child"
     started = time.monotonic()
-    assert await run_it(shell(script), 5.0) == DONE
-    assert time.monotonic() - started < 3
+    assert await run_it(shell(script), PATIENCE) == DONE
+    assert time.monotonic() - started < SOON
     os.kill(int((tmp_path / "child").read_text()), 9)
 
 
 async def test_the_loop_goes_on_while_a_command_runs(tmp_path: Path):
     os.mkfifo(tmp_path / "fifo")
-    running = asyncio.create_task(run_command(("cat", str(tmp_path / "fifo")), 5.0))
+    running = asyncio.create_task(run_command(("cat", str(tmp_path / "fifo")), PATIENCE))
     writer = await asyncio.to_thread(os.open, tmp_path / "fifo", os.O_WRONLY)
     assert not running.done()
     os.close(writer)
@@ -130,7 +133,7 @@ async def test_no_descriptor_is_left_open():
         await blocking(argv, 0.1)
     for argv, most in ((("echo", "x"), 10), (("echo", "xxx"), 1)):
         try:
-            print_of(argv, 5.0, most)
+            print_of(argv, PATIENCE, most)
         except TooMuchError:
             continue
     assert len(os.listdir("/proc/self/fd")) == before
@@ -150,7 +153,7 @@ async def test_no_descriptor_is_left_open():
     ],
 )
 def test_all_that_is_printed_is_taken(argv, printed):
-    assert print_of(argv, 5.0, 200_000) == printed
+    assert print_of(argv, PATIENCE, 200_000) == printed
 
 
 @pytest.mark.parametrize("script", ["sleep 60", "echo half; sleep 60", "exec >&-; sleep 60", "while :; do :; done"])
@@ -158,26 +161,28 @@ def test_a_slow_command_is_ended(script: str):
     started = time.monotonic()
     with pytest.raises(TooLateError):
         print_of(shell(script), 0.2, 100)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < SOON
 
 
 def test_a_grandchild_that_keeps_the_pipe_open_is_not_waited_for(tmp_path: Path):
     started = time.monotonic()
     assert print_of(shell(f"sleep 60 & echo $! > {tmp_path}/child; echo secret"), 30.0, 100) == Printed(0, b"secret\n")
-    assert print_of(shell("setsid sleep 3 & echo secret"), 30.0, 100) == Printed(0, b"secret\n")
-    assert time.monotonic() - started < 2
+    apart = shell(f"setsid sleep 60 & echo $! > {tmp_path}/apart; echo secret")
+    assert print_of(apart, 30.0, 100) == Printed(0, b"secret\n")
+    assert time.monotonic() - started < SOON
     assert gone(int((tmp_path / "child").read_text()))
+    os.kill(int((tmp_path / "apart").read_text()), 9)
 
 
 def test_a_flood_is_cut_off():
     started = time.monotonic()
     with pytest.raises(TooMuchError):
         print_of(("cat", "/dev/zero"), 30.0, 1000)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < SOON
 
 
 def test_a_trickle_does_not_outlast_the_time_limit():
     started = time.monotonic()
     with pytest.raises(TooLateError):
         print_of(shell("while :; do printf x; sleep 0.01; done"), 0.3, 100_000)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < SOON

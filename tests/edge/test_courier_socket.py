@@ -253,7 +253,7 @@ async def test_somebody_who_reads_nothing_stalls_nobody(path: Path, desk: Desk):
     async with receiving(path, desk.serve), talk(path) as deaf, talk(path) as good:
         first, second = await desk.next(), await desk.next()
         deaf.writer.transport.pause_reading()
-        lost = [asyncio.ensure_future(first.ask({"much": "x" * LONG}, 3.0)) for _ in range(5)]
+        lost = [asyncio.ensure_future(first.ask({"much": "x" * LONG}, 6.0)) for _ in range(5)]
         asked = asyncio.ensure_future(second.ask({"are you": "there"}, PATIENCE))
         good.answer(id=(await good.heard())["id"], yes=True)
         assert await asked == {"yes": True}
@@ -294,7 +294,7 @@ async def test_one_user_has_so_many_places_and_no_more(path: Path, desk: Desk):
 
 
 async def test_a_place_that_was_left_is_free_after_a_rest(path: Path, desk: Desk):
-    async with receiving(path, desk.serve, limits=replace(QUICK, of_one=1, rest=1.0)):
+    async with receiving(path, desk.serve, limits=replace(QUICK, of_one=1, rest=3.0)):
         async with talk(path):
             connection = await desk.next()
         await connection.lost()

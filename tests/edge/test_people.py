@@ -78,10 +78,10 @@ def test_a_user_who_is_in_no_database_is_known_by_number():
 
 def test_ten_thousand_agents_ask_for_few_users():
     people = People()
-    started = time.perf_counter()
+    began = time.process_time()
     for _ in range(10_000):
         people.home_of(ME.pw_name, None, PLACE)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - began < 0.5
 
 
 def test_files_are_ours():

@@ -69,7 +69,7 @@ def http(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
 
 
 async def log_in(address: PlatformAddress, password: str = PASSWORD) -> Outcome:
-    async with asyncio.timeout(10), open_platform(address) as client:
+    async with asyncio.timeout(30), open_platform(address) as client:
         return await client.log_in("marta", Secret(password))
 
 

@@ -15,11 +15,13 @@ from provisioner.core.sip.message import print_message
 from provisioner.edge.socket_owner import SocketOwners
 from tests.edge.handset import handset
 from tests.edge.test_relay import NAME, Bench, bench
-from tests.machine import until
+from tests.machine import PATIENCE, until
 from tests.session import root_only
 from tests.sip_server import SipServer, asked, ha1_of
 
 STRANGER = 65_500
+# Seconds for which somebody waits who is to get nothing.
+NOT_LONG = 1.0
 pytestmark = root_only
 
 # What the stranger runs: it says how much it got.
@@ -34,10 +36,10 @@ except ConnectionError:
     print(0)
 """
 _UDP = """
-import socket, sys, time
+import socket, sys
 one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 one.bind(("127.0.0.1", int(sys.argv[2])))
-one.settimeout(1)
+one.settimeout(float(sys.argv[3]))
 one.sendto(sys.stdin.buffer.read(), ("127.0.0.1", int(sys.argv[1])))
 try:
     print(len(one.recv(65536)))
@@ -45,12 +47,12 @@ except TimeoutError:
     print(0)
 """
 _FLOOD = """
-import socket, sys, time
-port, until = int(sys.argv[1]), time.monotonic() + float(sys.argv[2])
+import socket, sys
+port = int(sys.argv[1])
 print("begun", flush=True)
 held = []
 udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-while time.monotonic() < until:
+while True:
     one = socket.socket()
     one.setblocking(False)
     one.connect_ex(("127.0.0.1", port))
@@ -82,7 +84,7 @@ async def stranger(program: str, *arguments: object, uid: int = STRANGER) -> Asy
 
 async def gets(program: str, packet: bytes, *arguments: object, uid: int = STRANGER) -> int:
     async with stranger(program, *arguments, uid=uid) as process:
-        out, _ = await asyncio.wait_for(process.communicate(packet), 30)
+        out, _ = await asyncio.wait_for(process.communicate(packet), 2 * PATIENCE)
         return int(out)
 
 
@@ -100,15 +102,16 @@ async def a_registration(desk: Bench) -> bytes:
 async def test_another_user_gets_not_one_byte_and_the_server_hears_nothing(desk: Bench):
     packet = await a_registration(desk)
     assert await gets(TCP, packet, desk.port) == 0
-    assert await gets(_UDP, packet, desk.port, a_port()) == 0
-    assert await gets(_UDP, b"\r\n\r\n", desk.port, a_port()) == 0
-    assert desk.server.opened == 0 and desk.relay.state().strangers == 3
+    assert await gets(_UDP, packet, desk.port, a_port(), NOT_LONG) == 0
+    assert await gets(_UDP, b"\r\n\r\n", desk.port, a_port(), NOT_LONG) == 0
+    await until(lambda: desk.relay.state().strangers == 3)
+    assert desk.server.opened == 0
 
 
 async def test_the_same_program_of_the_right_user_gets_an_answer(desk: Bench):
     packet = await a_registration(desk)
     assert await gets(TCP, packet, desk.port, uid=0) > 0
-    assert await gets(_UDP, packet, desk.port, a_port(), uid=0) > 0
+    assert await gets(_UDP, packet, desk.port, a_port(), PATIENCE, uid=0) > 0
 
 
 async def test_root_is_another_user_too(tmp_path: object):
@@ -116,9 +119,9 @@ async def test_root_is_another_user_too(tmp_path: object):
         packet = await a_registration(one)
         await one.relay.use(type(one.account)(NAME, one.account.credential, True, one.account.server, STRANGER))
         assert await gets(TCP, packet, one.port, uid=0) == 0
-        assert await gets(_UDP, packet, one.port, a_port(), uid=0) == 0
+        assert await gets(_UDP, packet, one.port, a_port(), NOT_LONG, uid=0) == 0
         assert await gets(TCP, packet, one.port) > 0
-        assert await gets(_UDP, packet, one.port, a_port()) > 0
+        assert await gets(_UDP, packet, one.port, a_port(), PATIENCE) > 0
 
 
 async def test_who_takes_over_the_port_of_a_phone_hears_of_no_call_and_says_nothing(desk: Bench):
@@ -127,7 +130,7 @@ async def test_who_takes_over_the_port_of_a_phone_hears_of_no_call_and_says_noth
         _, port = phone.wire.transport.get_extra_info("sockname")
         packet = print_message(phone.request("MESSAGE"))
     count = len(desk.server.heard)
-    assert await gets(_UDP, packet, desk.port, port) == 0
+    assert await gets(_UDP, packet, desk.port, port, NOT_LONG) == 0
     assert len(desk.server.heard) == count
     await until(lambda: desk.relay.state().phones == ())
 
@@ -148,7 +151,7 @@ async def test_a_call_for_a_phone_whose_port_is_another_users_now_is_not_told(de
 
 @pytest.mark.slow
 async def test_a_flood_from_another_user_does_not_stop_the_phone(desk: Bench):
-    async with handset(desk.port, NAME) as phone, stranger(_FLOOD, desk.port, 30) as process:
+    async with handset(desk.port, NAME) as phone, stranger(_FLOOD, desk.port) as process:
         await phone.registers()
         assert process.stdout is not None
         await process.stdout.readline()
@@ -162,7 +165,7 @@ async def test_a_flood_from_another_user_does_not_stop_the_phone(desk: Bench):
         process.kill()
         async with handset(desk.port, NAME) as another:
             assert (await another.registers()).status == 200
-    assert sorted(taken)[10] < 1.0
+    assert sorted(taken)[10] < 5.0
 
 
 async def test_owners_are_told_by_address(desk: Bench):
@@ -203,5 +206,5 @@ async def test_owners_are_known_where_a_service_sees_only_its_own_processes():
         "unshare", "--mount", "--pid", "--fork", "--propagation", "private",
         "sh", "-c", script, "sh", sys.executable, "-c", _CONFINED, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    out, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert out.decode().split() == [f"{{{STRANGER}}}"] * 2

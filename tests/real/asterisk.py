@@ -47,8 +47,17 @@ class Asterisk:
 
     async def registered(self, name: str) -> Peer:
         """Wait until this peer registers (anew), and give what the server knows about its phone."""
-        await self.manager.event("PeerStatus", Peer=f"SIP/{name}", PeerStatus="Registered")
-        return await self.peer(name)
+        while True:
+            await self.manager.event("PeerStatus", Peer=f"SIP/{name}", PeerStatus="Registered")
+            # A phone may register more than once, so this may be of a registration that is over since.
+            if (found := await self.peer(name)).address != "(null)":
+                return found
+
+    async def knows(self, name: str) -> None:
+        """Wait until this peer is registered, however long it has been so."""
+        async with asyncio.timeout(PATIENCE):
+            while (await self.peer(name)).address == "(null)":  # noqa: ASYNC110 - the event may be over
+                await asyncio.sleep(LOOK_AGAIN)
 
     async def challenged(self, name: str) -> None:
         """Wait until the server asks somebody who wants to register as this peer for a proof."""

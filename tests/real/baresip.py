@@ -40,4 +40,5 @@ async def baresip(desk: Desk, login: str) -> AsyncIterator[Baresip]:
     async with desk.phone(login, "baresip") as process:
         await process.says("baresip is ready.")
         await process.type("/answermode auto")
+        await process.says("Answer mode changed to: auto")
         yield Baresip(process)

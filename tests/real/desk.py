@@ -65,6 +65,7 @@ class Desk:
                 "USER": "root",
                 "LC_ALL": "C.UTF-8",
                 "XDG_RUNTIME_DIR": str(self.folder),
+                "TMPDIR": str(self.folder),
             }
             | self.environment,
             {self.machine.root / "home": "/home", passwd: "/etc/passwd"},

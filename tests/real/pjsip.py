@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterable
 from typing import ClassVar
 
 from provisioner.demo.platform import SimulatedAgent, row_of
+from tests.machine import LOOK_AGAIN, PATIENCE
 from tests.real.asterisk import Asterisk, Peer
 from tests.real.asterisk_files import FOLDER, Driver, Ports, section
 
@@ -66,12 +68,17 @@ class Pjsip(Asterisk):
         return await self.peer(name)
 
     async def peer(self, name: str) -> Peer:
-        """What the server keeps of a registration."""
-        kept = await self.manager.command("database show registrar")
-        (found,) = re.findall(rf"^/registrar/contact/{name};@\w+\s*: (.*?)\s*$", kept, re.M)
-        facts = json.loads(found)
+        """What the server keeps of a registration: of one, while another takes its place there are two or none."""
+        async with asyncio.timeout(PATIENCE):
+            while len(found := await self._contacts(name)) != 1:  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(LOOK_AGAIN)
+        facts = json.loads(found[0])
         (used,) = re.findall(r";transport=(\w+)", facts["uri"]) or ["udp"]
         return Peer(facts["user_agent"], used.lower(), "", facts["uri"], facts["via_addr"])
+
+    async def _contacts(self, name: str) -> list[str]:
+        kept = await self.manager.command("database show registrar")
+        return re.findall(rf"^/registrar/contact/{name};@\w+\s*: (.*?)\s*$", kept, re.M)
 
     async def _show(self, name: str) -> str:
         """The edition is in what an endpoint's server calls itself."""

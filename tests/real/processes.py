@@ -86,6 +86,7 @@ class Running:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.process.wait(), patience)
         assert self.process.returncode is not None
+        await until(lambda: not _lives(self.process.pid))
 
 
 @asynccontextmanager
@@ -101,6 +102,16 @@ async def running(command: Command) -> AsyncIterator[Running]:
         yield one
     finally:
         await one.end()
+
+
+def _lives(session: int) -> bool:
+    """Does anybody of a session still do something, such as write into a folder that is about to be removed?"""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            state, _, _, its_session, *_ = (process / "stat").read_text().rpartition(")")[2].split()
+            if int(its_session) == session and state not in "ZX":
+                return True
+    return False
 
 
 def free_ports(count: int) -> list[int]:

@@ -42,6 +42,7 @@ async def test_a_restarted_linphone_has_the_new_name_and_the_new_order_of_codecs
             desk.settle(ANA, "linphone", display_name="Ana Ñ", codecs=["pcmu", "pcma"])
             await desk.written("ana", "Ana Ñ")
         await desk.server.put(replace(ANA, row={**ANA.row, "allow": "ulaw;alaw"}))
+        desk.server.manager.events.clear()
         async with linphonec(desk, "ana") as phone:
             await desk.server.registered("1001")
             after = await calls_out(desk.server, "1001", phone)
@@ -69,6 +70,7 @@ async def test_a_page_takes_the_change_over_when_it_is_loaded_again_and_no_call_
             await enough_audio(desk.server, call["Channel"], after=before)
             await page.hang_up()
             await desk.server.heard("End", "1001")
+            desk.server.manager.events.clear()
             await page.reload()
             await desk.server.registered("1001")
             after = await calls_out(desk.server, "1001", page)
@@ -91,6 +93,7 @@ async def test_after_a_refresh_linphone_registers_with_the_new_hash(desk: Desk) 
             await desk.server.process.until(lambda: refused in desk.server.refusals())
         assert (await desk.machine.command("refresh", "ana")).code == 0
         await desk.written("ana", str(rotated(ANA).row["md5secret"]))
+        desk.server.manager.events.clear()
         async with linphonec(desk, "ana"):
             assert (await desk.server.registered("1001")).address.startswith("127.0.0.1:")
 

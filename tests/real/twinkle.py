@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from tests.real.desk import Desk
 from tests.real.processes import Running
 
+_ENDED = "far end ended call"
+
 
 @dataclass(frozen=True)
 class Twinkle:
@@ -31,8 +33,10 @@ class Twinkle:
         await self.process.type(f"dtmf {digits}")
 
     async def hang_up(self) -> None:
-        """Let the far end hang up: after `bye` the console stops for good once in a while."""
+        """Let the far end hang up, and Twinkle hear of it: after `bye` the console stops for good once in a while."""
+        before = self.process.said().count(_ENDED)
         await self.desk.server.hang_up(self.name)
+        await self.process.says(_ENDED, count=before + 1)
 
 
 @asynccontextmanager
@@ -40,4 +44,5 @@ async def twinkle(desk: Desk, login: str, name: str) -> AsyncIterator[Twinkle]:
     """The phone, started with the profile that the target's README names."""
     async with desk.phone(login, "twinkle-console", "softphone.cfg") as process:
         await process.type("auto_answer -a on")
+        await process.says("Auto answer enabled.")
         yield Twinkle(process, desk, name)

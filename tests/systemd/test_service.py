@@ -80,7 +80,7 @@ _HANG = "import signal, time\nsignal.signal(signal.SIGUSR2, lambda *_: time.slee
 @pytest.mark.parametrize(("signal", "result"), [("STOP", "watchdog"), ("USR2", "watchdog"), ("KILL", "signal")])
 def test_it_comes_back_with_its_sessions(machine: Booted, signal: str, result: str):
     machine.write("/opt/hang/sitecustomize.py", _HANG)
-    drop_in(machine, "WatchdogSec=1", "RestartSec=100ms", "Environment=PYTHONPATH=/opt/hang")
+    drop_in(machine, "WatchdogSec=4", "RestartSec=100ms", "Environment=PYTHONPATH=/opt/hang")
     configure(machine, kiosk(machine))
     machine.do("systemctl", "start", DAEMON)
     logged_in(machine, "ana")

@@ -8,15 +8,15 @@ import stat
 from base64 import b64decode
 from pathlib import Path
 
-from tests.systemd.boot import Booted
+from tests.systemd.boot import PATIENCE, Booted
 from tests.systemd.desktop import FOLDER, agent, employ, log_in, log_out, manage, place, session
 from tests.systemd.quota import quota
 from tests.systemd.workstation import COURIER, DAEMON, configure, logged_in, seen, status
 
 SECRETS = ("pw-ana", "836ee64b1a117a88af8f23644b787e4f")
-# The courier, with everything that it is sent printed.
+# The courier, with everything that it is sent printed, until its standard input ends.
 _COURIER = """
-import os, threading
+import os, sys, threading
 from provisioner.cli import make_parser, session
 
 class Line:
@@ -33,7 +33,7 @@ class Line:
 
 call = session.call
 session.call = lambda path: Line(call(path))
-threading.Timer(2, os._exit, [0]).start()
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0))).start()
 session.run(make_parser("session").parse_args(["session"]))
 """
 
@@ -51,10 +51,15 @@ def targets(machine: Booted, login: str) -> dict[str, str]:
     return {one["target"]: one["state"] for one in found["targets"]}
 
 
+def when(machine: Booted, words: str) -> float:
+    """When these words were in the journal for the last time, in seconds since the machine's boot."""
+    return float(re.findall(rf"^\[ *([0-9.]+)\].*{words}", machine.journal(), re.MULTILINE)[-1])
+
+
 def test_a_desktop_brings_its_user_s_files_within_a_second(machine: Booted):
     serve(machine, agent("ana"), agent("beto"))
-    taken = []
-    for _ in range(3):  # the machine has other things to do, too
+    taken = [PATIENCE]
+    while min(taken) >= 1 and len(taken) <= 10:  # the machine has other things to do, too
         machine.do("rm", "-rf", "/home/ana/.config")
         log_in(machine, "ana")
         taken.append(machine.until(place(machine, "ana").exists, "ana's file"))
@@ -73,7 +78,8 @@ def test_a_desktop_brings_its_user_s_files_within_a_second(machine: Booted):
 
 
 def test_a_session_logs_in_and_its_end_logs_off_after_the_grace_time(machine: Booted):
-    serve(machine, agent("ana"), agent("beto"), login="at: session, session_grace: 2s")
+    agents = agent("ana"), agent("beto")
+    serve(machine, *agents, login="at: session, session_grace: 60s")
     assert seen(machine).logins == []
     with session(machine, "ana"):
         logged_in(machine, "ana")
@@ -81,10 +87,15 @@ def test_a_session_logs_in_and_its_end_logs_off_after_the_grace_time(machine: Bo
         machine.until(
             lambda: "session began" in machine.journal(DAEMON).partition("session over")[2], "the new courier"
         )
-    assert (seen(machine).logins, seen(machine).log_offs) == (["ana"], [])
+        assert (seen(machine).logins, seen(machine).log_offs) == (["ana"], [])
+        configure(machine, *agents, login="at: session, session_grace: 2s")
+        machine.do("systemctl", "reload", DAEMON)
+        machine.do("systemd-cat", "echo", "the desktop is about to end")
+    machine.until(lambda: seen(machine).log_offs == ["ana"], "the log-off")
+    ends, over, off = [when(machine, words) for words in ("about to end", "session over", "ana: logged off")]
     # Not at once, and with the desktop: the user's own systemd ends 10 s later only.
-    assert 0.5 < machine.until(lambda: seen(machine).log_offs == ["ana"], "the log-off") < 9
-    assert place(machine, "ana").exists()
+    assert over - ends < 9 and off - over > 1.9
+    assert seen(machine).logins == ["ana"] and place(machine, "ana").exists()
 
 
 def test_the_reload_command_runs_in_the_session(machine: Booted):
@@ -104,7 +115,9 @@ def test_two_users_never_see_each_other_s_secrets(machine: Booted):
     with session(machine, "ana"):
         logged_in(machine, "ana")
         assert all(secret in place(machine, "ana").read_text() for secret in SECRETS)
-        messages = machine.do("env", "HOME=/home/beto", "python3", "-c", _COURIER, user="beto")
+        courier = machine.start("env", "HOME=/home/beto", "python3", "-c", _COURIER, user="beto")
+        machine.until(lambda: targets(machine, "beto") in ({"json": "written"}, {"json": "unchanged"}), "beto's file")
+        messages, _ = courier.communicate(timeout=PATIENCE)
         sent = "\n".join(b64decode(one).decode() for one in re.findall("[A-Za-z0-9+/=]{60,}", messages))
         assert "pw-beto" in sent
         asked = [
