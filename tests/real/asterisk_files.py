@@ -31,13 +31,16 @@ _WEBRTC = {
     "dtlscertfile": f"{FOLDER}/server.pem", "dtlsprivatekey": f"{FOLDER}/server.pem", "dtlssetup": "actpass",
 }  # fmt: skip
 
-# The server's word on a call: who calls, which codec, is it encrypted; four digits; then an echo.
+# The server's word on a call: who calls, which codec, is it encrypted; four digits, for which it waits some seconds;
+# then an echo.
 _DIALPLAN = """\
+[globals]
+PATIENCE=60
 [agents]
 exten => {echo},1,Answer()
  same => n,Goto(heard,1)
 exten => heard,1,UserEvent(Call,{peer},Codec: ${{CHANNEL(audionativeformat)}},Encrypted: ${{CHANNEL({encrypted})}})
- same => n,Read(DIGITS,,4,,1,20)
+ same => n,Read(DIGITS,,4,,1,${{PATIENCE}})
  same => n,UserEvent(Digits,{peer},Digits: ${{DIGITS}})
  same => n,Echo()
 exten => h,1,UserEvent(End,{peer})

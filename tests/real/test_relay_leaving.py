@@ -61,5 +61,5 @@ def cut_websocket() -> None:
 
 
 def registered_anew(phone: dict[str, Any]) -> bool:
-    """Whether it is registered over its second WebSocket."""
-    return phone["reconnects"] == 1 and phone["registration"] == "registered"
+    """Whether it is registered over another WebSocket than its first."""
+    return phone["reconnects"] >= 1 and phone["registration"] == "registered"
