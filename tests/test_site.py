@@ -303,12 +303,14 @@ def test_a_mistake_leaves_the_last_site_usable(ground):
 
 
 @pytest.mark.slow
-def test_one_changed_file_of_a_thousand_costs_milliseconds(ground):
+def test_one_changed_file_of_a_thousand_costs_a_small_part_of_reading_them_all(ground):
     for number in range(1000):
         ground.write(
             f"etc/agents.d/{number:04}.yaml", f"agents: [{{login: a{number}, password: x, targets: [pocket]}}]\n"
         )
+    began = time.thread_time()
     assert len(ground.read().served) == 1000
+    whole = time.thread_time() - began
     # Until then a change may not show in the files' times, and every one of them is read.
     settled = time.time() + 2.1
     while time.time() < settled:
@@ -323,4 +325,4 @@ def test_one_changed_file_of_a_thousand_costs_milliseconds(ground):
         after = ground.read()
         took.append(time.thread_time() - began)
     assert sum(after.served[login] is before.served[login] for login in after.served) == 999
-    assert min(took) < 0.015
+    assert min(took) < whole / 10  # milliseconds on a usual machine

@@ -14,7 +14,7 @@ async def demo(*arguments: str, cwd: Path) -> tuple[int, str, str]:
         sys.executable, "-m", "provisioner", "demo", *arguments, cwd=cwd,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    out, err = await asyncio.wait_for(process.communicate(), 60)
+    out, err = await asyncio.wait_for(process.communicate(), 180)
     return process.returncode or 0, out.decode(), err.decode()
 
 

@@ -132,7 +132,7 @@ async def test_a_connection_is_closed_without_an_answer():
 async def test_an_answer_is_held_until_it_is_released():
     platform = SimulatedPlatform([MARTA])
     platform.answer_next(None, Hold(), times=2)
-    async with serve(platform) as url, asyncio.timeout(5):
+    async with serve(platform) as url, asyncio.timeout(30):
         waiting = [asyncio.create_task(log_in(url, MARTA)) for _ in range(2)]
         await platform.arrived(2)
         assert platform.available == frozenset()
@@ -144,7 +144,7 @@ async def test_an_answer_is_held_until_it_is_released():
 async def test_it_can_be_closed_while_an_answer_is_held():
     platform = SimulatedPlatform([MARTA])
     platform.answer_next(None, Hold())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         async with serve(platform) as url:
             waiting = asyncio.create_task(log_in(url, MARTA))
             await platform.arrived(1)

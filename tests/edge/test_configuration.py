@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from provisioner.core.problem import Problem, ProvisionerError
 from provisioner.core.report import problem_as_json, problems_as_text
@@ -335,7 +336,7 @@ def test_https_goes_everywhere_and_http_to_this_machine(folder, url):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("files", [1, 100])
-def test_ten_thousand_agents_are_parsed_and_checked_in_two_seconds(folder, files):
+def test_ten_thousand_agents_are_parsed_and_checked_in_the_time_of_reading_their_yaml(folder, files):
     lines = (
         "  password: pw\n  workstations: [ws-*]\n  targets: [desk]\n  account: {display_name: Ana, codecs: [opus]}\n"
     )
@@ -344,4 +345,7 @@ def test_ten_thousand_agents_are_parsed_and_checked_in_two_seconds(folder, files
         write(folder, f"agents.d/{file}.yaml", f"agents:\n{agents}")
     began = time.process_time()
     assert len(Configuration(folder).load(TARGETS).settings.agents) == 10_000
-    assert time.process_time() - began < 2
+    took, began = time.process_time() - began, time.process_time()
+    for path in (folder / "agents.d").iterdir():
+        yaml.load(path.read_text(), yaml.CSafeLoader)
+    assert took < 1.5 * (time.process_time() - began)  # two seconds on a usual machine
