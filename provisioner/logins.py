@@ -32,10 +32,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Chances:
-    """The world's clock (Unix seconds) and dice (from 0 to 1)."""
+    """The world's clock (Unix seconds) and dice (from 0 to 1). With ``hurry`` somebody waits for what is begun now:
+    there is no splay, and what failed in an earlier run is tried at once, unless the platform named a time."""
 
     now: Callable[[], float]
     chance: Callable[[], float]
+    hurry: bool = False
 
 
 class Logins:
@@ -51,6 +53,7 @@ class Logins:
     ) -> None:
         self._now = chances.now
         self._chance = chances.chance
+        self._hurry = chances.hurry
         self._keep = keep
         self._logged_in = logged_in
         self._present = present
@@ -77,7 +80,7 @@ class Logins:
 
     def delay(self, seat: Seat) -> None:
         """Let a login that is due wait a random part of the splay, so that workstations do not arrive together."""
-        if seat.next_at is not None:
+        if seat.next_at is not None and not self._hurry:
             seat.next_at = max(seat.next_at, self._now() + self._chance() * self.policy.splay)
 
     def resume(self, seat: Seat) -> None:
@@ -94,6 +97,8 @@ class Logins:
         # A clock that was ahead then must not put the next try off for as long.
         attempt = replace(attempt, at=min(attempt.at, self._now()))
         seat.next_at = next_try(attempt, self.policy, chance=self._chance())
+        if self._hurry and seat.next_at is not None:
+            seat.next_at = attempt.at + attempt.retry_after
 
     async def keep_logged_in(self, seat: Seat) -> None:
         """Log the seat in as often as there is reason to; returns when there is nothing more to wait for."""

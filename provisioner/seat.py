@@ -74,9 +74,9 @@ class Seat:
         """Do the files of ``served`` belong to another user's home?"""
         return self.served.home is not None and served.home is not None and self.uid != served.home.uid
 
-    async def first_try(self) -> None:
-        """Wait until a login was tried, or there is none to be tried."""
-        if self.task is not None:
+    async def first_try(self, now: float) -> None:
+        """Wait until a login was tried, or there is none to be tried ``now`` (Unix seconds)."""
+        if self.task is not None and self.next_at is not None and self.next_at <= now:
             tried = asyncio.ensure_future(self.tried.wait())
             await asyncio.wait([tried, self.task], return_when=asyncio.FIRST_COMPLETED)
             tried.cancel()

@@ -41,6 +41,7 @@ class Workstation:
     def __init__(self, bench: Bench, chances: Chances, spawn: Spawn, ports: KeptPorts) -> None:
         self._bench = bench
         self._spawn = spawn
+        self._now = chances.now
         own = OwnHands(bench.cycle, self._work)
         self.couriers = Couriers(own, self._work, self, spawn)
         self._logins = Logins(chances, self._keep, self._logged_in, self.couriers.present)
@@ -101,7 +102,7 @@ class Workstation:
         await self._reloads.memory.ask_again(seat)
         seat.tried.clear()
         self._log_in(seat)
-        await seat.first_try()
+        await seat.first_try(self._now())
         return self._overview.why_not(seat)
 
     async def log_off(self, agent: str) -> tuple[Problem, ...]:
@@ -130,10 +131,9 @@ class Workstation:
             self._log_in(seat)
 
     async def first_logins(self) -> None:
-        """Wait until every login that can be tried now was tried once."""
-        waiting = [seat for seat in self._seats.values() if seat.task and not seat.task.done()]
-        for seat in waiting:
-            await seat.first_try()
+        """Wait until every login that can be tried now was tried once; not for those whose time comes later."""
+        for seat in list(self._seats.values()):
+            await seat.first_try(self._now())
         await self._reloads.first_tries()
 
     async def stop(self, *, log_off: bool | None = None) -> None:

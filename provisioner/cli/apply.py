@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 import time
@@ -47,8 +48,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Apply; gives the exit code."""
     guard_process()
-    if options.verbose:
-        set_up_logging(os.environ, verbose=True)
+    set_up_logging(os.environ, logging.DEBUG if options.verbose else logging.WARNING)
+    # Told at the end, with the line and a caret.
+    logging.getLogger("provisioner.standing").setLevel(logging.CRITICAL)
     try:
         problems, status = asyncio.run(_apply(places(options), here(options.workstation), force=options.force))
     except ProvisionerError as error:
@@ -64,8 +66,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _apply(places: Places, here: Here, *, force: bool) -> tuple[tuple[Problem, ...], dict[str, Any]]:
-    # Somebody waits for this one: no splay.
-    chances = replace(here.chances, chance=lambda: 0.0)
+    chances = replace(here.chances, hurry=True)
     with open_bench(places, here.workstation) as bench:
         async with asyncio.TaskGroup() as group:
             workstation = Workstation(bench, chances, group.create_task, KeptPorts(ServiceManager({})))

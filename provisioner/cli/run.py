@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve; gives the exit code."""
-    set_up_logging(os.environ, verbose=options.verbose)
+    set_up_logging(os.environ, logging.DEBUG if options.verbose else logging.INFO)
     guard_process()
     manager = ServiceManager(os.environ)
     ports = KeptPorts(manager, passed(os.environ))

@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve the session; gives the exit code."""
-    set_up_logging(os.environ, verbose=False)
+    set_up_logging(os.environ)
     guard_process()
     kept = own_state()
     try:

@@ -24,11 +24,11 @@ class _Lines(logging.Formatter):
         return f"<{_PRIORITIES.get(record.levelno, 6)}>{line}" if self._journal else line
 
 
-def set_up_logging(environment: Mapping[str, str], *, verbose: bool) -> None:
-    """Log to standard error from now on; ``verbose`` adds what developers want to see."""
+def set_up_logging(environment: Mapping[str, str], level: int = logging.INFO) -> None:
+    """Log to standard error from now on what has at least this ``level``."""
     out = logging.StreamHandler(sys.stderr)
     out.setFormatter(_Lines(journal="JOURNAL_STREAM" in environment))
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[out], force=True)
+    logging.basicConfig(level=level, handlers=[out], force=True)
     # One line for each request or selector is nobody's news.
     for chatty in ("asyncio", "watchdog", "aiohttp.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

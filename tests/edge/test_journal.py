@@ -10,7 +10,7 @@ import sys
 CODE = """
 import logging, os
 from provisioner.edge.journal import set_up_logging
-set_up_logging(os.environ, verbose=False)
+set_up_logging(os.environ)
 log = logging.getLogger("x")
 log.debug("hidden")
 log.info("good news")
