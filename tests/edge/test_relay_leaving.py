@@ -17,8 +17,8 @@ from tests.edge.test_relay import KINDS, NAME, Bench, bench, only
 from tests.machine import until
 from tests.sip_server import SipServer, asked, ha1_of
 
-SOON = Patience(absence=0.2)
-LATE = Patience(absence=60.0)
+SOON = Patience(absence=0.2, farewell=20.0)
+LATE = Patience(absence=60.0, farewell=20.0)
 
 
 @pytest.fixture
@@ -62,17 +62,18 @@ async def test_a_good_bye_is_passed_on_though_the_phone_does_not_wait_for_its_an
     assert desk.server.bindings == {} and len(farewells(desk.server)) == 2
 
 
-async def test_a_phone_that_comes_back_in_time_stays_registered(desk: Bench):
-    async with handset(desk.port, NAME) as phone:
-        await phone.registers()
-        contact = desk.server.bindings[NAME].contact
-        first = desk.server.bindings[NAME].frames
-    async with handset(desk.port, NAME) as phone:
-        again = phone.request("REGISTER", Header("Expires", "60"), call_id="again")
-        await phone.asks(replace(again, headers=again.headers.with_one("Contact", contact)))
-        await desk.server.until(lambda: first not in desk.server.open_frames)
-        assert desk.server.bindings[NAME].frames is not first
-        assert farewells(desk.server) == [] and only(desk.relay.state()).standing is Standing.REGISTERED  # type: ignore[attr-defined]
+async def test_a_phone_that_comes_back_in_time_stays_registered(tmp_path: object, server: SipServer):
+    async with bench(tmp_path, server, patience=Patience(absence=3.0)) as one:
+        async with handset(one.port, NAME) as phone:
+            await phone.registers()
+            contact = server.bindings[NAME].contact
+            first = server.bindings[NAME].frames
+        async with handset(one.port, NAME) as phone:
+            again = phone.request("REGISTER", Header("Expires", "60"), call_id="again")
+            await phone.asks(replace(again, headers=again.headers.with_one("Contact", contact)))
+            await server.until(lambda: first not in server.open_frames)
+            assert server.bindings[NAME].frames is not first
+            assert farewells(server) == [] and only(one.relay.state()).standing is Standing.REGISTERED  # type: ignore[attr-defined]
 
 
 async def test_calls_go_to_the_phone_that_is_left(desk: Bench):
