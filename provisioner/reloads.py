@@ -133,6 +133,8 @@ class Reloads:
     async def _act(self, phone: _Phone, turn: _Turn) -> None:
         """What is due for one phone, if it still is when its turn comes."""
         async with self._slots[phone.seat.uid]:
+            async with phone.seat.delivering:
+                pass  # what is remembered already may be on its way still
             reload = phone.reload
             at = due(reload) if reload else None
             if reload is None or at is None or at > self._means.chances.now():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
@@ -32,13 +32,19 @@ from tests.examples import wanted
 T = TypeVar("T")
 
 
+async def _nothing() -> None:
+    pass
+
+
 @dataclass
 class Desk:
-    """One seat with one phone; ``calls`` says whether a call is up."""
+    """One seat with one phone; ``calls`` says whether a call is up. ``on_the_way`` happens when it is decided that files
+    come, and before they are there."""
 
     folder: Path
     store: Store
     calls: bool = False
+    on_the_way: Callable[[], Awaitable[None]] = _nothing
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     seat: Seat = field(init=False)
     reloads: Reloads = field(init=False)
@@ -47,7 +53,7 @@ class Desk:
         self.seat = Seat(Served(wanted("ana"), Home("ana", str(self.folder)), Secrets()))
         self.place = Layout(str(self.folder), PurePosixPath("phone"), ())
         self.hands = OwnHands(Cycle(self.store, own()), _work)
-        policy = ReloadPolicy(("/usr/bin/touch", str(self.folder / "told")), busy_every=0.05)
+        policy = ReloadPolicy(("/bin/cp", str(self.file), str(self.folder / "told")), busy_every=0.05)
         self.reloads = Reloads(
             Means(
                 told=lambda _: {self.place.absolute: Told(self.place, policy)},
@@ -70,10 +76,12 @@ class Desk:
 
     async def bring(self, seat: Seat, text: bytes = b"new") -> None:
         parcel = Parcel("phone", self.place, (DesiredFile(PurePosixPath("phone/a"), text),))
-        decided = await self.reloads.memory.decide(seat, self.hands, [parcel])
-        brought = await self.hands.bring(seat.login, decided.parcels)
-        await self.reloads.memory.delivered(seat, decided, brought.targets)
-        self.held = dict(decided.held)
+        async with seat.delivering:
+            decided = await self.reloads.memory.decide(seat, self.hands, [parcel])
+            await self.on_the_way()
+            brought = await self.hands.bring(seat.login, decided.parcels)
+            await self.reloads.memory.delivered(seat, decided, brought.targets)
+            self.held = dict(decided.held)
         self.reloads.wake(seat)
 
     @property
@@ -120,6 +128,21 @@ async def test_without_a_call_they_come_at_once(desk: Desk):
     assert desk.held == {} and desk.file.read_bytes() == b"new"
     assert desk.store.reloads()[0].since is not None  # remembered before the command is run
     await true(lambda: not desk.seat.reloads)
+
+
+async def test_the_phone_is_not_told_of_files_that_are_still_on_their_way(desk: Desk):
+    await desk.bring(desk.seat, b"old")
+    await true(lambda: not desk.seat.reloads)
+
+    async def something_wakes_it() -> None:
+        desk.reloads.wake(desk.seat)
+        for _ in range(5):  # as long as it takes to run a command
+            await desk.hands.run(["/bin/true"], 30.0)
+
+    desk.on_the_way = something_wakes_it
+    await desk.bring(desk.seat, b"new")
+    await true(lambda: not desk.seat.reloads)
+    assert (desk.folder / "told").read_bytes() == b"new"
 
 
 async def test_files_that_did_not_come_are_told_to_nobody(desk: Desk):
