@@ -17,8 +17,8 @@ from provisioner.core.prepare import Job
 from provisioner.core.problem import ProvisionerError
 from provisioner.core.sip.trial import VERIFIED, Trial, realm_shown
 from provisioner.core.sip.verdict import Asked, judge
-from provisioner.edge.platform import tls_context
 from provisioner.edge.store import Store
+from provisioner.edge.trust import tls_context
 from provisioner.enquiry import Enquirer, enquire, passwords_of
 from provisioner.seat import Seat
 from provisioner.site import Served, SiteReader

@@ -23,12 +23,12 @@ from provisioner.core.settings import AgentSettings
 from provisioner.core.sip.trial import address_of
 from provisioner.core.target import Target
 from provisioner.edge.kept_ports import KeptPorts
-from provisioner.edge.platform import tls_context
 from provisioner.edge.ports import choose_port
 from provisioner.edge.relay import Around, Relay, RelayAccount, RelayState
 from provisioner.edge.relay_line import Server
 from provisioner.edge.socket_owner import SocketOwners
 from provisioner.edge.store import Store
+from provisioner.edge.trust import tls_context
 from provisioner.relay_news import news, relay_as_json
 from provisioner.waiting import Spawn
 

@@ -18,7 +18,7 @@ from provisioner.core.sip.grammar import NotSip
 from provisioner.core.sip.query import Binding, bindings
 from provisioner.core.sip.trial import Trial
 from provisioner.core.sip.verdict import Asked, Verdict, judge
-from provisioner.edge.platform import tls_context
+from provisioner.edge.trust import tls_context
 from provisioner.enquiry import Enquirer, enquire, passwords_of
 from provisioner.preview import Held
 from provisioner.site import Served, Site

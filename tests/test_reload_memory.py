@@ -38,8 +38,8 @@ async def _nothing() -> None:
 
 @dataclass
 class Desk:
-    """One seat with one phone; ``calls`` says whether a call is up. ``on_the_way`` happens when it is decided that files
-    come, and before they are there."""
+    """One seat with one phone; ``calls`` says whether a call is up. ``on_the_way`` happens when it is decided that
+    files come, and before they are there."""
 
     folder: Path
     store: Store

@@ -1,8 +1,8 @@
 """Say whether the configuration is right, and if not, every mistake of every file at once.
 
-Reads the settings, the targets that agents use, and whether the passwords of this workstation's agents are to be had;
-nothing is changed and the platform is not asked. Works on a copy (--config DIR), and on single files, as in Ansible's
-`validate: provisioner check %s`: those are then looked at alone.
+Reads the settings, the targets that agents use, and whether the passwords of this workstation's agents are to be had,
+and sees that no two of them want the same file; nothing is changed and the platform is not asked. Works on a copy
+(--config DIR), and on single files, as in Ansible's `validate: provisioner check %s`: those are then looked at alone.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from provisioner.clashes import clashes
 from provisioner.cli.common import (
     DONE,
     REFUSED,
@@ -25,12 +26,14 @@ from provisioner.cli.common import (
     print_json,
 )
 from provisioner.core.credential import FromCredential, FromEnv
+from provisioner.core.options import wrong_options
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.report import problem_as_json
 from provisioner.core.rivals import rivalry, rivals
 from provisioner.edge.catalog import CatalogReader, shipped
 from provisioner.edge.configuration import mistakes_in
 from provisioner.edge.credential import Credentials
+from provisioner.edge.trust import tls_context
 from provisioner.places import Places
 from provisioner.site import Served, Site, SiteReader, Surroundings
 
@@ -60,9 +63,10 @@ def run(options: argparse.Namespace) -> int:
     except ProvisionerError as error:
         complain(error.problems, options.format)
         return REFUSED
-    problems = [*site.remarks, *_of_agents(site, credentials), *_of_targets(site), *_rivalries(site)]
+    problems = [*site.remarks, *_of_platform(site), *_of_agents(site, credentials), *_of_targets(site)]
+    problems += [*_of_options(site), *_rivalries(site)]
     if not options.all:
-        problems += _relay_ports(site)
+        problems += clashes(site)
     wrong = any(not problem.remark for problem in problems)
     if options.format == "json":
         print_json(_counts(site, name) | {"problems": [problem_as_json(problem) for problem in problems]})
@@ -125,15 +129,23 @@ def _rivalries(site: Site) -> Iterator[Problem]:
         yield rivalry(Place(who), names)
 
 
-def _relay_ports(site: Site) -> Iterator[Problem]:
-    """Agents of one workstation whose relays would want the same port."""
-    first: dict[int, str] = {}
-    for login, served in site.served.items():
+def _of_platform(site: Site) -> tuple[Problem, ...]:
+    """A file of authorities that cannot be used keeps everybody out."""
+    try:
+        tls_context(site.settings.platform.ca_file)
+    except ProvisionerError as error:
+        return error.problems
+    return ()
+
+
+def _of_options(site: Site) -> Iterator[Problem]:
+    """Options that the targets of an agent do not have, or values that they do not take."""
+    for served in site.served.values():
         agent = served.wanted.agent
-        port = agent.relay.port
-        if port is not None and first.setdefault(port, login) != login:
-            what = f"the relay of agent `{first[port]}` has the port {port} already"
-            yield Problem(agent.place, what, "give each agent of a workstation another")
+        for choice in agent.targets:
+            target = served.wanted.targets.get(choice.target)
+            for what, fix in wrong_options(target, choice.options) if target else ():
+                yield Problem(agent.place, f"agent `{agent.login}`: {what}", fix)
 
 
 def _counts(site: Site, name: str) -> dict[str, object]:

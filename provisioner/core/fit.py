@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
@@ -17,6 +16,7 @@ from provisioner.core.address import wrong_addresses
 from provisioner.core.codec import audio
 from provisioner.core.escape import name_addr, sip_quoted, sip_user
 from provisioner.core.limits import unholdable
+from provisioner.core.options import wrong_options
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reach import directly, through_relay
 from provisioner.core.relay_way import RelayMode, RelayWay, call_lacks, relay_transport
@@ -261,15 +261,10 @@ class _Fitting:
         return ""
 
     def _options(self) -> dict[str, str]:
-        known, given = self._target.options, self._choice.options
-        for name, value in given.items():
-            if name not in known:
-                close = get_close_matches(name, known, 1)
-                fix = f"did you mean `{close[0]}`?" if close else f"it has: {', '.join(known) or 'none'}"
-                self._wrong(f"{self._target.name} has no option `{name}`", fix)
-            elif known[name].values and value not in known[name].values:
-                self._wrong(f"the option `{name}` cannot be `{value[:40]}`", f"one of: {', '.join(known[name].values)}")
-        return {name: given.get(name, option.default) for name, option in known.items()}
+        given = self._choice.options
+        for what, fix in wrong_options(self._target, given):
+            self._wrong(what, fix)
+        return {name: given.get(name, option.default) for name, option in self._target.options.items()}
 
     def _check_addresses(self, transport: Transport) -> None:
         for role, text in wrong_addresses(self._account, transport):

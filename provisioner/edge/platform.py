@@ -20,6 +20,7 @@ from provisioner import __version__
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reply import LoggedOff, NotThere, Outcome, Refused, Reply, Trouble, read_log_off, read_reply
 from provisioner.core.secret import Secret
+from provisioner.edge.trust import tls_context
 
 LOGIN = "/Integra/resources/auth/AgentLogin"
 LOGOFF = "/Integra/resources/api/AgentLogoff"
@@ -152,14 +153,3 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """Whom to trust: the authorities in ``ca_file``, or the system's (None). Raises ProvisionerError."""
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        what = f"the authorities in `{ca_file}` cannot be read: {error.strerror or 'not a PEM file'}"
-        raise ProvisionerError(Problem(Place("platform.ca_file"), what, "name a PEM file with certificates")) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context

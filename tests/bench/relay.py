@@ -22,10 +22,10 @@ from provisioner.core.account import Credential, Proof, Transport
 from provisioner.core.secret import Secret
 from provisioner.core.sip.message import Message, Request, Response, parse_message
 from provisioner.core.sip.trial import Address
-from provisioner.edge.platform import tls_context
 from provisioner.edge.relay import Around, Relay, RelayAccount, bound
 from provisioner.edge.relay_line import Server
 from provisioner.edge.socket_owner import SocketOwners
+from provisioner.edge.trust import tls_context
 from tests.bench.table import Figure
 from tests.edge.handset import Phone, handset
 from tests.registrar import server_side

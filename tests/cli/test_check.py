@@ -16,7 +16,7 @@ MAIN = "platform: {url: https://acme.example}\n"
 AGENTS = """\
 agents:
 - {login: ana, password: x, workstations: [ws-17], targets: [jssip]}
-- {login: bob, password: x, targets: [jssip, {target: json, path: /srv/json}]}
+- {login: bob, password: x, home: /home/bob, targets: [jssip, {target: json, path: /srv/json}]}
 - {login: eva, password: {file: /nowhere}, workstations: [reception], targets: [jssip]}
 """
 
@@ -66,6 +66,46 @@ def test_two_agents_of_a_workstation_cannot_have_one_port_for_their_relays(folde
     assert "25060" not in check("--config", folder, "--all", code=1).stderr
     write(folder / "agents.d/a.yaml", AGENTS.replace("bob, password: x,", "bob, password: x, workstations: [ws-18],"))
     check("--config", folder, "--workstation", "ws-17", code=0)
+
+
+def test_two_agents_of_a_workstation_cannot_have_the_same_files(folder):
+    write(folder / "agents.d/a.yaml", AGENTS.replace("home: /home/bob, ", ""))
+    done = check("--config", folder, "--workstation", "ws-17", code=1)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"{folder}/agents.d/a.yaml:3:3: jssip of agent `bob` would write ")
+    assert "/jssip/account.json, which is jssip of agent `ana`'s already" in line
+    # Those of another workstation are not in the way.
+    check("--config", folder, "--workstation", "ws-18", code=0)
+
+
+def test_two_targets_of_an_agent_cannot_have_the_same_files(folder):
+    twice = "[{target: jssip, path: ~/phone}, {target: sipjs, path: ~/phone}]"
+    write(folder / "agents.d/a.yaml", f"agents: [{{login: ana, password: x, targets: {twice}}}]\n")
+    assert "sipjs of agent `ana` would write" in check("--config", folder, code=1).stderr
+
+
+def test_a_name_that_cannot_be_a_folder_is_told_before_it_has_to_be_one(folder):
+    write(
+        folder / "agents.d/a.yaml", "agents: [{login: a/b, password: x, targets: [{target: json, path: '~/{login}'}]}]"
+    )
+    assert "the login 'a/b' cannot be a part of a path" in check("--config", folder, code=1).stderr
+
+
+def test_options_that_a_target_does_not_have_are_told(folder):
+    targets = "[{target: jssip, options: {rtcpmux: x, rtcp_mux: maybe}}]"
+    write(folder / "agents.d/a.yaml", f"agents: [{{login: ana, password: x, targets: {targets}}}]\n")
+    done = check("--config", folder, code=1)
+    assert "jssip has no option `rtcpmux` (did you mean `rtcp_mux`?)" in done.stderr
+    assert "the option `rtcp_mux` cannot be `maybe` (one of: require, negotiate)" in done.stderr
+
+
+@pytest.mark.parametrize(("text", "why"), [(None, "No such file"), ("x", "not a PEM file")])
+def test_authorities_that_cannot_be_read_are_told(folder, text: str | None, why: str):
+    if text:
+        (folder / "ca.pem").write_text(text)
+    write(folder / "provisioner.yaml", f"platform: {{url: https://acme.example, ca_file: {folder}/ca.pem}}\n")
+    done = check("--config", folder, "--workstation", "ws-17", code=1)
+    assert f"the authorities in `{folder}/ca.pem` cannot be read: {why}" in done.stderr
 
 
 def test_without_a_name_it_is_this_machine(folder, capsys):

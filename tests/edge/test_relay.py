@@ -21,10 +21,10 @@ from provisioner.core.sip.message import Request, Response, print_message
 from provisioner.core.sip.registration import Standing
 from provisioner.core.sip.sides import Link
 from provisioner.core.sip.trial import Address, Trouble
-from provisioner.edge.platform import tls_context
 from provisioner.edge.relay import MOST_PHONES, Around, Relay, RelayAccount, RelayState, bound
 from provisioner.edge.relay_line import PATIENCE, Patience, Server
 from provisioner.edge.socket_owner import SocketOwners
+from provisioner.edge.trust import tls_context
 from tests.edge.handset import Phone, handset
 from tests.machine import until
 from tests.registrar import server_side
