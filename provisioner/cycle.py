@@ -102,13 +102,14 @@ class Cycle:
     def _claim(self, files: TargetFiles, taken: Mapping[str, str]) -> None:
         """Raises ProvisionerError where a path belongs to another agent, or to an earlier target of the same one."""
         problems = []
-        for path in files.absolute:
+        for entry in (files.entry(file.path) for file in files.files):
+            path = entry.absolute
             holder = self._ledger.holder(path)
             if holder and holder.agent != files.agent:
                 self._refused.setdefault(path, set()).add(files.agent)
-                problems.append(_belongs(files, path, holder.agent, holder.target))
+                problems.append(belongs(entry, holder.agent, holder.target))
             elif path in taken:
-                problems.append(_belongs(files, path, files.agent, taken[path]))
+                problems.append(belongs(entry, files.agent, taken[path]))
         if problems:
             raise ProvisionerError(problems)
 
@@ -149,6 +150,7 @@ def _served(files: TargetFiles, delivered: Delivered) -> TargetReport:
     return TargetReport(files.target, files.place.absolute, state, changed, delivered.remarks, renewed)
 
 
-def _belongs(files: TargetFiles, path: str, agent: str, target: str) -> Problem:
-    what = f"{path} belongs to the target {target} of agent {agent} already"
-    return Problem(Place(f"agent {files.agent}, {files.target}"), what, "give one of them another `path` or `home`")
+def belongs(entry: LedgerEntry, agent: str, target: str) -> Problem:
+    """The path of ``entry`` is that of a ``target`` of ``agent`` already."""
+    what = f"{entry.absolute} belongs to the target {target} of agent {agent} already"
+    return Problem(Place(f"agent {entry.agent}, {entry.target}"), what, "give one of them another `path` or `home`")

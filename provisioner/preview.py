@@ -19,6 +19,7 @@ from provisioner.core.render import Rendered
 from provisioner.core.report import problem_as_json
 from provisioner.core.session import Attempt, HeldSession
 from provisioner.core.target import FileSpec
+from provisioner.cycle import belongs
 from provisioner.edge import disk
 from provisioner.edge.folders import Owner
 from provisioner.edge.people import own, owner_for
@@ -72,12 +73,13 @@ class AgentPreview:
 
 def preview(site: Site, held: Held) -> tuple[AgentPreview, ...]:
     """Every agent that is served here or has files here, those to be removed last."""
-    served = [_agent(site, one, held) for one in site.served.values()]
+    holders = {entry.absolute: entry for entry in held.ledger if entry.agent in site.served}
+    served = [_agent(site, one, held, holders) for one in site.served.values()]
     gone = sorted({entry.agent for entry in held.ledger} - set(site.served))
     return (*served, *(AgentPreview(login, "not served here any more", _removals(login, held), ()) for login in gone))
 
 
-def _agent(site: Site, served: Served, held: Held) -> AgentPreview:
+def _agent(site: Site, served: Served, held: Held, holders: Mapping[str, LedgerEntry]) -> AgentPreview:
     login = served.wanted.agent.login
     session, attempt = held.sessions.get(login), held.attempts.get(login)
     if session is None or not same_login(identity_of(session), served.wanted.identity):
@@ -87,7 +89,7 @@ def _agent(site: Site, served: Served, held: Held) -> AgentPreview:
         return AgentPreview(login, "stays logged in", (), served.problems)
     job = held.with_relay(job)
     prepared = prepare(job)
-    changes, problems = _files(job, prepared, held)
+    changes, problems = _files(job, prepared, held, holders)
     ways = tuple((target.choice.target, target.way) for target in prepared.targets if target.way)
     return AgentPreview(login, "stays logged in", changes, (*served.problems, *problems), ways)
 
@@ -101,13 +103,17 @@ def _login(served: Served, attempt: Attempt | None) -> str:
     return "would be logged in; the files depend on the answer"
 
 
-def _files(job: Job, prepared: Prepared, held: Held) -> tuple[tuple[FileChange, ...], tuple[Problem, ...]]:
+def _files(
+    job: Job, prepared: Prepared, held: Held, holders: Mapping[str, LedgerEntry]
+) -> tuple[tuple[FileChange, ...], tuple[Problem, ...]]:
     changes: list[FileChange] = []
     problems = list(prepared.problems)
     for target in prepared.targets:
         problems += target.problems
+        taken = list(_taken(prepared.agent, target, holders))
+        problems += taken
         try:
-            changes += _changes(job, target, held.owner(job.home))
+            changes += () if taken else _changes(job, target, held.owner(job.home))
         except ProvisionerError as error:
             problems += error.problems if job.home.uid is None else [_unseen(job, error)]
     wanted = {(target.layout.base, target.layout.folder / rendered.file.path)
@@ -119,6 +125,17 @@ def _files(job: Job, prepared: Prepared, held: Held) -> tuple[tuple[FileChange, 
         if entry.agent == prepared.agent and entry.target not in unready and (entry.base, entry.path) not in wanted
     ]
     return tuple(changes), tuple(problems)
+
+
+def _taken(agent: str, target: PreparedTarget, holders: Mapping[str, LedgerEntry]) -> Iterator[Problem]:
+    """Files of ``target`` that are another agent's."""
+    place = target.layout
+    for rendered in target.files if place else ():
+        assert place is not None
+        entry = LedgerEntry(agent, target.choice.target, place.base, place.folder / rendered.file.path)
+        holder = holders.get(entry.absolute)
+        if holder and holder.agent != agent:
+            yield belongs(entry, holder.agent, holder.target)
 
 
 def _unseen(job: Job, error: ProvisionerError) -> Problem:

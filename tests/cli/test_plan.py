@@ -86,3 +86,14 @@ async def test_a_phone_that_could_not_work_is_told(machine: Machine):
     done = await machine.command("plan")
     assert done.code == 4
     assert "twinkle registers through the relay, but calls would be refused (488)" in done.out
+
+
+async def test_files_of_another_agent_would_not_be_touched(machine: Machine):
+    machine.agent("ana", JSON)
+    assert (await machine.command("apply")).code == 0
+    other = machine.agent("beto", JSON)
+    other.write_text(other.read_text().replace("/home/beto", "/home/ana"))
+    assert (await machine.command("apply")).code == 4
+    done = await machine.command("plan")
+    assert done.code == 4 and "update" not in done.out
+    assert "account.json belongs to the target json of agent ana already (give one of them another" in done.out
