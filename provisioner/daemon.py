@@ -178,6 +178,7 @@ class _Daemon:
         told, suspensions = "", Suspensions()
         while True:
             self._manager.alive()
+            self._watch.look()
             self._workstation.resumed(suspensions.latest())
             summary = self._workstation.summary()
             if summary != told:

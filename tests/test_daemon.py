@@ -54,6 +54,19 @@ async def test_the_service_manager_is_told_everything(machine: Machine):
         assert await service.process.wait() == 0
 
 
+async def test_a_configuration_folder_that_takes_the_place_of_another_is_followed(machine: Machine):
+    machine.agent("ana", JSON)
+    folder = machine.places.config
+    async with machine.running(WATCHDOG_USEC="200000") as service:
+        await service.logged_in("ana")
+        assert (await service.reload()).code == 0  # nothing is on its way any more
+        shutil.copytree(folder, folder.with_name("new"))
+        folder.rename(folder.with_name("old"))
+        folder.with_name("new").rename(folder)
+        machine.agent("ana", JSON, "  account: {display_name: Eva}")
+        await until(lambda: display_name(machine, "ana") == "Eva")
+
+
 @pytest.mark.parametrize("save", STYLES, ids=lambda save: save.__name__)
 async def test_an_edit_changes_the_files_and_logs_nobody_in(machine: Machine, platform: SimulatedPlatform, save):
     path = machine.agent("ana", JSON)

@@ -81,6 +81,11 @@ class Watch:
             self._cannot_inotify = True
             self.follow("polling", poll_every)
 
+    def look(self) -> None:
+        """See whether a watched folder was renamed away, perhaps for another one of its name: nobody tells of that."""
+        if any(_watched(Path(entry.folder), entry.names) != entry for entry in self._active):
+            self._changed(self._loop.time())
+
     def _observe(self, method: str, poll_every: float) -> None:
         if self._settings != (method, poll_every):
             self.stop()

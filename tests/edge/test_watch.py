@@ -269,3 +269,17 @@ def test_a_link_that_becomes_a_file_while_it_is_looked_at_is_no_error(folder: Pa
     finally:
         stop.set()
         swapping.join()
+
+
+async def test_a_folder_that_another_one_takes_the_place_of_is_found_by_looking(folder: Path):
+    async with watching(folder) as (watch, counter):
+        watch.look()
+        shutil.copytree(folder, folder.with_name("new"))
+        folder.rename(folder.with_name("old"))
+        folder.with_name("new").rename(folder)
+        assert counter.calls == 1  # when it began
+        watch.look()
+        await counter.next()
+        follow(watch, counter)
+        (folder / "provisioner.yaml").write_text("a: 2\n")
+        await counter.next()
