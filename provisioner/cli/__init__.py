@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from provisioner import __version__
+from provisioner.cli.streams import give_up_output, is_of_output, open_standard_streams
 
 VERBS = {
     "run": "serve this workstation: log agents in, write their softphones' files, follow the YAML",
@@ -37,15 +38,25 @@ exit codes: 0 done; 1 a mistake in the configuration, or something was refused; 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit code. ``arguments`` None means those of the process."""
+    open_standard_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = make_parser(chosen=next((word for word in words if word in VERBS), None))
     options = parser.parse_args(words)
     try:
-        return int(options.run(options))
-    except BrokenPipeError:
-        return 0
+        code = int(options.run(options))
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        give_up_output()
+        return 0
+    except OSError as error:
+        if not is_of_output(error):
+            raise
+        give_up_output()
+        print(f"standard output: this cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
 
 
 def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:

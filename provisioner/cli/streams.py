@@ -1,0 +1,32 @@
+"""Standard input, output and error, whatever whoever started us made of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def open_standard_streams() -> None:
+    """Put /dev/null where one of the three is closed: the next file that is opened must not be taken for it."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+    # Python has none where the descriptor was closed.
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: PTH123, SIM115 - open for as long as the process
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+
+
+def is_of_output(error: OSError) -> bool:
+    """Does ``error`` come from a ``print`` or ``flush`` of a verb, and not from some file?"""
+    where = error.__traceback__
+    while where and where.tb_next:
+        where = where.tb_next
+    return where is not None and where.tb_frame.f_globals["__name__"].startswith(__package__) and error.filename is None
+
+
+def give_up_output() -> None:
+    """Print nothing more, not even what is left at the end of the process."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

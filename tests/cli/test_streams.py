@@ -1,0 +1,39 @@
+"""Standard streams that are closed, full, or that nobody reads any more."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+PROVISIONER = f"{sys.executable} -m provisioner"
+
+
+def shell(command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["/bin/bash", "-c", command], capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("verb", ["schema", "targets jssip"], ids=["long", "short"])
+def test_a_full_disk_is_told_and_is_no_success(verb: str):
+    done = shell(f"{PROVISIONER} {verb} > /dev/full")
+    assert (done.returncode, done.stderr) == (1, "standard output: this cannot be written: No space left on device\n")
+
+
+def test_a_reader_who_has_enough_is_no_mistake():
+    done = shell(f"{PROVISIONER} schema | head -n 1; exit ${{PIPESTATUS[0]}}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "{\n", "")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("verb", ["targets jssip", "schema"])
+def test_closed_streams_harm_nobody(verb: str, closed: str):
+    done = shell(f"{PROVISIONER} {verb} {closed}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bool(done.stdout) == (">&-" not in closed.replace("2>&-", ""))
+
+
+@pytest.mark.parametrize("verb", ["check", "run", "apply", "status"])
+def test_what_is_wrong_does_not_go_where_results_go(verb: str, tmp_path):
+    done = shell(f"{PROVISIONER} {verb} --root {tmp_path} 2>&-")
+    assert done.returncode in (1, 3, 78) and done.stdout == ""
