@@ -43,7 +43,11 @@ def render_saved(saved: Saved, catalog: Catalog, targets: Sequence[str], out: Pa
     outcome = read_reply(Reply(200, saved.body))
     if not isinstance(outcome, LoggedIn):
         raise ProvisionerError(Problem(Place(saved.name), outcome.cause, "save the body of a login that worked"))
-    out.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"this folder cannot be made: {error.strerror}"
+        raise ProvisionerError(Problem(Place(str(out)), what, "name another with --out")) from None
     prepared = prepare(_job(saved, outcome, catalog, [(name, f"{out.absolute()}/{name}") for name in targets]))
     written = [path for target in prepared.targets if target.ready for path in _write(out, target)]
     return prepared, tuple(written)

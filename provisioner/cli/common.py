@@ -51,7 +51,7 @@ def complain(problems: Iterable[Problem], form: str = "text") -> None:
 
 def print_json(value: Any) -> None:
     """``value`` as JSON on standard output."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    print(json.dumps(value, indent=2, ensure_ascii=(sys.stdout.encoding or "").lower() != "utf-8"))
 
 
 def colourful(stream: Any) -> bool:

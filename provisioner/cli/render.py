@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--realm", help="the digest realm, where it is not `asterisk`")
     parser.add_argument("--password-file", metavar="FILE", help="holds the login password, to prove realm and password")
     parser.add_argument(
-        "--relay", type=int, metavar="PORT", help="with a relay at this port, for phones that cannot go over wss"
+        "--relay", type=_port, metavar="PORT", help="with a relay at this port, for phones that cannot go over wss"
     )
     site = Path("/etc") / NAME / "templates"
     parser.add_argument(
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     """Render; gives the exit code: 4 when a target cannot serve this account."""
     try:
         catalog = CatalogReader([shipped(), options.templates]).read()
-        password = Secret(_read(options.password_file).decode().rstrip("\r\n")) if options.password_file else None
+        password = _password(options.password_file) if options.password_file else None
         relay = RelayWay(options.relay) if options.relay else None
         saved = Saved(options.reply, _read(options.reply), password, options.realm, relay)
         prepared, written = render_saved(saved, catalog, options.target or sorted(catalog.targets), options.out)
@@ -52,8 +52,22 @@ def run(options: argparse.Namespace) -> int:
         print_json({"files": list(written), "problems": [problem_as_json(problem) for problem in problems]})
     else:
         complain(problems)
-        print("\n".join(written))
+        for path in written:
+            print(path)
     return NOT_ALL if any(not problem.remark for problem in problems) else DONE
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 65536):
+        raise argparse.ArgumentTypeError("write a port from 1 to 65535")
+    return int(text)
+
+
+def _password(name: str) -> Secret:
+    try:
+        return Secret(_read(name).decode().rstrip("\r\n"))
+    except UnicodeDecodeError:
+        raise ProvisionerError(Problem(Place(name), "this is not UTF-8", "save the file as UTF-8")) from None
 
 
 def _read(name: str) -> bytes:

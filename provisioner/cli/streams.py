@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
 
 def open_standard_streams() -> None:
-    """Put /dev/null where one of the three is closed: the next file that is opened must not be taken for it."""
+    """Put /dev/null where one of the three is closed: the next file that is opened must not be taken for it. What a
+    terminal's character set does not have is printed as an escape."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -17,6 +19,8 @@ def open_standard_streams() -> None:
     sys.stdin = sys.stdin or open(os.devnull)  # noqa: PTH123, SIM115 - open for as long as the process
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def is_of_output(error: OSError) -> bool:

@@ -46,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
         print_json({"targets": described, "problems": [problem_as_json(problem) for problem in problems]})
     else:
         complain(problems)
+    if described and options.format != "json":
         print("\n\n".join("\n".join(_lines(one, colour=colourful(sys.stdout))) for one in described))
     return REFUSED if problems else DONE
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from provisioner.core.account import Account, Transport
 from provisioner.core.derive import Secrets, account_of
@@ -107,7 +108,9 @@ def unusable(job: Job, choice: TargetChoice) -> tuple[Problem, ...]:
     if choice.target in job.broken:
         return job.broken[choice.target]
     place = Place(f"agent {job.wanted.agent.login}")
-    return (Problem(place, f"there is no target `{choice.target}`", "`provisioner targets` lists them"),)
+    close = get_close_matches(choice.target, job.catalog, 1)
+    fix = f"did you mean `{close[0]}`?" if close else "`provisioner targets` lists them"
+    return (Problem(place, f"there is no target `{choice.target}`", fix),)
 
 
 def _rivalry(job: Job, prepared: Iterable[PreparedTarget]) -> Iterator[Problem]:

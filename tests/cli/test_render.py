@@ -74,3 +74,20 @@ def test_what_is_no_login_is_told(tmp_path: Path, body: bytes, says: bytes):
 def test_a_file_that_is_not_there_is_told(tmp_path: Path):
     done = render(tmp_path / "none", "--out", tmp_path / "out")
     assert (done.returncode, b"cannot be read" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "what"),
+    [
+        (["--target", "jsip"], 4, "there is no target `jsip` (did you mean `jssip`?)"),
+        (["--password-file", "{reply}.latin"], 1, "this is not UTF-8 (save the file as UTF-8)"),
+        (["--out", "{reply}"], 1, "this folder cannot be made: File exists (name another with --out)"),
+        (["--out", "/proc/1/x"], 1, "this folder cannot be made: "),
+        (["--relay", "65536"], 2, "write a port from 1 to 65535"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(tmp_path: Path, reply: Path, words: list[str], code: int, what: str):
+    Path(f"{reply}.latin").write_bytes(b"contrase\xf1a")
+    done = render(reply, "--out", tmp_path / "out", *(word.format(reply=reply) for word in words))
+    assert (done.returncode, done.stdout) == (code, b"")
+    assert what in done.stderr.decode() and b"Traceback" not in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -37,3 +38,12 @@ def test_closed_streams_harm_nobody(verb: str, closed: str):
 def test_what_is_wrong_does_not_go_where_results_go(verb: str, tmp_path):
     done = shell(f"{PROVISIONER} {verb} --root {tmp_path} 2>&-")
     assert done.returncode in (1, 3, 78) and done.stdout == ""
+
+
+def test_what_a_terminal_cannot_show_is_an_escape(tmp_path):
+    (tmp_path / "ñ").mkdir()
+    init = shell(f"PYTHONUTF8=0 PYTHONIOENCODING=ascii {PROVISIONER} init --config {tmp_path}/ñ/conf")
+    assert init.returncode == 0 and "\\xf1/conf/provisioner.yaml" in init.stdout
+    done = shell(f"PYTHONUTF8=0 PYTHONIOENCODING=ascii {PROVISIONER} check --format json {tmp_path}/ñ/none")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["problems"][0]["where"] == f"{tmp_path}/ñ/none"
