@@ -20,6 +20,7 @@ from provisioner.core.report import problem_as_json
 from provisioner.core.session import Attempt, HeldSession
 from provisioner.core.target import FileSpec
 from provisioner.cycle import belongs
+from provisioner.delivery import said_below
 from provisioner.edge import disk
 from provisioner.edge.folders import Owner
 from provisioner.edge.people import own, owner_for
@@ -148,7 +149,7 @@ def _changes(job: Job, prepared: PreparedTarget, owner: Owner) -> Iterator[FileC
     if place is None or target is None or not prepared.ready:
         return
     files = [replace(rendered.file, path=place.folder / rendered.file.path) for rendered in prepared.files]
-    with disk.open_base(place.base) as base:
+    with said_below(place.base), disk.open_base(place.base) as base:
         observed = disk.observe(base, [file.path for file in files])
     steps = plan(files, observed, owner)
     for rendered, spec, step in zip(prepared.files, target.files, steps, strict=True):

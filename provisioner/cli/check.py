@@ -67,6 +67,7 @@ def run(options: argparse.Namespace) -> int:
     problems += [*_of_options(site), *_rivalries(site)]
     if not options.all:
         problems += clashes(site)
+    problems = list(dict.fromkeys(problems))  # a broken target is a remark, and somebody's trouble
     wrong = any(not problem.remark for problem in problems)
     if options.format == "json":
         print_json(_counts(site, name) | {"problems": [problem_as_json(problem) for problem in problems]})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from provisioner.core.document import read_document
@@ -110,8 +110,13 @@ def _made(folder: Path, texts: Mapping[str, str]) -> Target:
     # Those that ship are checked by the tests; a start need not wait for templates that nobody uses.
     problems = () if folder.parent == shipped() else check_templates(target)
     if problems:
-        raise ProvisionerError(problems)
+        raise ProvisionerError(_whole(folder, problem) for problem in problems)
     return target
+
+
+def _whole(folder: Path, problem: Problem) -> Problem:
+    """Core names a template as ``target/template``; people look for the file."""
+    return replace(problem, where=replace(problem.where, subject=str(folder.parent / problem.where.subject)))
 
 
 def _text(path: Path) -> str:

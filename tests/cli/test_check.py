@@ -13,6 +13,16 @@ from provisioner.cli import main
 from tests.edge.mistakes import MISTAKES, SENTINEL
 
 MAIN = "platform: {url: https://acme.example}\n"
+MANIFEST = """\
+title: Own
+folder: .own
+credential: [ha1]
+transports: {wss: wss}
+dtmf: {rfc4733: rtp}
+media_encryption: {dtls: dtls}
+codecs: {pcma: PCMA}
+files: [{name: a, template: a.j2, format: text}]
+"""
 AGENTS = """\
 agents:
 - {login: ana, password: x, workstations: [ws-17], targets: [jssip]}
@@ -221,3 +231,11 @@ def test_help_says_how_ansible_uses_it(capsys):
     with pytest.raises(SystemExit):
         main(["check", "--help"])
     assert "validate: provisioner check %s" in capsys.readouterr().out
+
+
+def test_a_template_with_a_mistake_is_named_once_and_by_its_whole_path(folder):
+    own = folder / "templates/jssip"
+    write(own / "manifest.yaml", MANIFEST)
+    write(own / "a.j2", "x\n{{ nmae }}\n")
+    done = check("--config", folder, "--workstation", "ws-17", code=1)
+    assert done.stderr == f"{own}/a.j2:2:1: there is no value `nmae` (did you mean `name`?)\n"

@@ -97,3 +97,11 @@ async def test_files_of_another_agent_would_not_be_touched(machine: Machine):
     done = await machine.command("plan")
     assert done.code == 4 and "update" not in done.out
     assert "account.json belongs to the target json of agent ana already (give one of them another" in done.out
+
+
+async def test_what_is_in_the_way_is_named_by_its_whole_path(machine: Machine):
+    machine.agent("ana", "  targets: [{target: json, path: ~/link/x}]")
+    (machine.home("ana") / "link").symlink_to("/tmp")
+    assert (await machine.command("apply")).code == 4
+    done = await machine.command("plan")
+    assert f"{machine.home('ana')}/link: this is a symbolic link" in done.out

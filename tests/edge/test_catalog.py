@@ -117,7 +117,7 @@ def test_a_broken_target_of_the_site_is_not_quietly_replaced_by_the_shipped_one(
     catalog = CatalogReader([shipped(), tmp_path]).read()
     assert set(catalog.targets) == SHIPPED - {"jssip"}
     (problem,) = catalog.broken["jssip"]
-    assert str(problem).startswith("jssip/own.ini.j2:2:1: there is no value `nam` (did you mean `name`?)")
+    assert str(problem).startswith(f"{tmp_path}/jssip/own.ini.j2:2:1: there is no value `nam` (did you mean `name`?)")
 
 
 def test_a_good_target_of_the_site_stands_for_a_broken_one(tmp_path):
