@@ -41,7 +41,7 @@ def ask(path: Path, question: Mapping[str, Any], seconds: float = 120.0) -> dict
         received = b""
     except OSError:
         raise _not_running(path, "the service is not running", "`systemctl start softphone-provisioner`") from None
-    if not received:
+    if not received.endswith(b"\n"):
         raise _not_running(path, "the service ended before it answered", "see its journal")
     answer: dict[str, Any] = json.loads(received)
     return answer

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import signal
 import sys
+import textwrap
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -82,10 +83,14 @@ class _Story:
         _say(2, f"IT wrote the YAML in {self._places.config}, and the service starts.")
         status = await self._until(_is_settled)
         print(_indented(status_as_text(status, now=time.time(), colour=colourful(sys.stdout))))
-        print("\n   beto's first login met a busy platform (503) and was tried again; carla's password is wrong, and a")
-        print("   refusal is final until IT changes something. The accounts speak WebSocket only: with twinkle no")
-        print("   call would work there, and a dead file would be worse than none; linphone goes through the relay,")
-        print("   and its files hold no secret. The files, readable by their owner only:\n")
+        print()
+        _explain(
+            "beto's first login met a busy platform (503) and was tried again; carla's password is wrong, and a"
+            " refusal is final until IT changes something. The accounts speak WebSocket only: with twinkle no call"
+            " would work there, and a dead file would be worse than none; linphone goes through the relay, and its"
+            " files hold no secret. The files, readable by their owner only:"
+        )
+        print()
         for path in sorted(path for path in (self._places.root / "home").rglob("*") if path.is_file()):
             print(f"     {path.stat().st_mode & 0o777:04o}  {path}")
 
@@ -192,7 +197,19 @@ def _write_settings(places: Places, url: str) -> None:
 
 def _say(number: int, text: str) -> None:
     bold, end = ("\033[1m", "\033[0m") if colourful(sys.stdout) else ("", "")
-    print(f"\n{bold}{number}  {text}{end}\n", flush=True)
+    print(f"\n{bold}{_filled(text, first=f'{number}  ')}{end}\n", flush=True)
+
+
+def _explain(text: str) -> None:
+    print(_filled(text, first="   "))
+
+
+def _filled(text: str, *, first: str) -> str:
+    """``text`` in lines that the terminal has room for; a path stays in one piece."""
+    width = max(40, min(100, shutil.get_terminal_size().columns))
+    return textwrap.fill(
+        text, width, initial_indent=first, subsequent_indent="   ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _indented(text: str) -> str:

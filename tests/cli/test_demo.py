@@ -27,6 +27,8 @@ async def test_it_shows_the_main_job_twice_in_the_same_folder(tmp_path: Path):
         assert "Ventas" in out
         assert "did you mean `targets`?" in out
         assert "It is mended, and all is well." in out
+        told = out[out.index("beto's first login") : out.index("readable by their owner only")].splitlines()
+        assert max(map(len, told)) <= 80  # what a terminal has where nobody says otherwise
     files = {path.name for path in (tmp_path / "demo-files" / "home").rglob("*") if path.is_file()}
     assert files == {"account.json", "account.js", "linphonerc", "provisioning.xml"}
 

@@ -69,8 +69,11 @@ def test_no_service_is_said_with_its_cure(tmp_path: Path):
     assert "systemctl start" in problem.fix
 
 
-async def test_a_service_that_ends_in_the_middle_is_told(tmp_path: Path):
-    async def drop(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+@pytest.mark.parametrize("said", [b"", b'{"problems": [', b'{"problems": []}'])
+async def test_a_service_that_ends_in_the_middle_is_told(tmp_path: Path, said: bytes):
+    async def drop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(said)
         writer.close()
 
     async with await asyncio.start_unix_server(drop, tmp_path / "s"):
