@@ -14,12 +14,14 @@ from tests.machine import PATIENCE, Machine
 
 _AS_USER = """
 import ctypes, json, os, socket, sys, time
-libc = ctypes.CDLL(None)
+libc, parent = ctypes.CDLL(None), os.getppid()
 uid, gid, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 os.setgroups([])
 os.setresgid(gid, gid, gid)
 os.setresuid(uid, uid, uid)
 libc.prctl(1, 15)  # PR_SET_PDEATHSIG: not without whoever started it
+if os.getppid() != parent:
+    sys.exit()
 
 def call(timeout=None):
     line = socket.socket(socket.AF_UNIX)

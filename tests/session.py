@@ -19,7 +19,7 @@ from tests.machine import PATIENCE, Machine
 # What a courier needs is read before it is another user's, who may not see where the program lies.
 _AS_USER = """
 import ctypes, hashlib, hmac, os, sys
-libc = ctypes.CDLL(None)
+libc, parent = ctypes.CDLL(None), os.getppid()
 from provisioner.cli import make_parser, session
 uid, gid, *arguments = sys.argv[1:]
 options = make_parser("session").parse_args(["session", *arguments])
@@ -27,6 +27,8 @@ os.setgroups([])
 os.setresgid(int(gid), int(gid), int(gid))
 os.setresuid(int(uid), int(uid), int(uid))
 libc.prctl(1, 15)  # PR_SET_PDEATHSIG: not without whoever started it
+if os.getppid() != parent:
+    sys.exit()
 sys.exit(options.run(options))
 """
 _WITH_USERS = 'mount --bind "$1" /etc/passwd; shift; exec "$@"'
