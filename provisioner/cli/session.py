@@ -63,22 +63,27 @@ def _serve(path: Path, cycle: Cycle) -> None:
     manager = ServiceManager(os.environ)
     for line in _lines(path, manager):
         manager.ready("connected to the service")
+        log.info("connected to the service")
         serve(line, cycle)
         line.close()
 
 
 def _lines(path: Path, manager: ServiceManager) -> Iterator[Line]:
     """Lines to the daemon, one after the other; while there is none, tried less and less often."""
-    pause = FIRST_PAUSE
+    pause, told = FIRST_PAUSE, ""
     while True:
         try:
             line = call(path)
         except OSError as error:
-            manager.ready(f"waits for the service: {error.strerror}")
+            status = f"waits for the service: {error.strerror}"
+            manager.ready(status)
+            if status != told:
+                log.info("%s: %s", path, status)
+            told = status
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
             continue
-        since = time.monotonic()
+        since, told = time.monotonic(), ""
         yield line
         # A service that hangs up at once is not to be asked again at once.
         pause = FIRST_PAUSE if time.monotonic() - since > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)

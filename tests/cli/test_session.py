@@ -114,6 +114,10 @@ async def test_it_waits_for_the_service_and_finds_it_again_after_every_restart(t
                 assert await works(connection)
                 await courier.told("connected to the service")
         assert courier.process.returncode is None
+        courier.process.terminate()
+        _, said = await courier.end()
+        assert f"{path}: waits for the service: No such file or directory" in said  # for whoever starts it by hand
+        assert said.count("connected to the service") == 2
 
 
 @pytest.mark.slow
