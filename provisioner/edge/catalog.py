@@ -16,6 +16,8 @@ from provisioner.edge.signature import Signature, is_settled, signatures_in
 
 MANIFEST_NAME = "manifest.yaml"
 _PACKAGE = Path(__file__).resolve().parent.parent
+# Inside the package, or beside it in a checkout.
+_PACKAGED, _BESIDE = _PACKAGE / "_templates", _PACKAGE.parent / "templates"
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,8 @@ class Catalog:
 
 
 def shipped() -> Path:
-    """Folder of the targets that come with the program: inside the package, or beside it in a checkout."""
-    packaged = _PACKAGE / "_templates"
-    return packaged if packaged.is_dir() else _PACKAGE.parent / "templates"
+    """Folder of the targets that come with the program."""
+    return _PACKAGED if _PACKAGED.is_dir() else _BESIDE
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def _made(folder: Path, texts: Mapping[str, str]) -> Target:
     manifest = read_document(str(folder / MANIFEST_NAME), texts[MANIFEST_NAME], MANIFEST)
     target = target_from(folder.name, manifest, texts)
     # Those that ship are checked by the tests; a start need not wait for templates that nobody uses.
-    problems = () if folder.parent == shipped() else check_templates(target)
+    problems = () if folder.parent in (_PACKAGED, _BESIDE) else check_templates(target)
     if problems:
         raise ProvisionerError(_whole(folder, problem) for problem in problems)
     return target

@@ -182,8 +182,13 @@ async def test_owners_are_told_by_address(desk: Bench):
 
 
 _CONFINED = """
-import asyncio, socket
+import asyncio, os, socket, sys
 from provisioner.edge.socket_owner import SocketOwners
+
+uid = int(sys.argv[1])
+os.setgroups([])
+os.setresgid(uid, uid, uid)
+os.setresuid(uid, uid, uid)
 
 async def look():
     owners = SocketOwners()
@@ -198,13 +203,10 @@ asyncio.run(look())
 
 
 async def test_owners_are_known_where_a_service_sees_only_its_own_processes():
-    script = (
-        "mount -t proc -o subset=pid,hidepid=invisible proc /proc && test ! -e /proc/net && exec setpriv "
-        f'--reuid={STRANGER} --regid={STRANGER} --clear-groups "$@"'
-    )
+    script = 'mount -t proc -o subset=pid,hidepid=invisible proc /proc && test ! -e /proc/net && exec "$@"'
     process = await asyncio.create_subprocess_exec(
         "unshare", "--mount", "--pid", "--fork", "--propagation", "private",
-        "sh", "-c", script, "sh", sys.executable, "-c", _CONFINED, stdout=asyncio.subprocess.PIPE,
+        "sh", "-c", script, "sh", sys.executable, "-c", _CONFINED, str(STRANGER), stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     out, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert out.decode().split() == [f"{{{STRANGER}}}"] * 2

@@ -14,7 +14,7 @@ from tests.real.needs import need
 
 CASES = [
     ("provisioner re", {"render", "refresh", "reload"}),
-    ("provisioner log-off --f", {"--format"}),
+    ("provisioner log-off --fo", {"--format"}),
     ("provisioner reload --", {"--config", "--state", "--root", "--format", "--wait", "--force", "--help"}),
     ("provisioner status --format ", {"text", "json", "metrics"}),
     ("provisioner --root", set()),
