@@ -16,7 +16,7 @@ from tests.real.ami import manager
 from tests.real.asterisk import Asterisk
 from tests.real.asterisk_files import CHAN_SIP, FOLDER, SECRET, Driver, Ports, files
 from tests.real.certificates import Certificates
-from tests.real.networks import SERVER, Far
+from tests.real.networks import SERVER, SERVER_SIX, Far
 from tests.real.pjsip import Pjsip
 from tests.real.processes import Command, running
 
@@ -27,20 +27,28 @@ _MORE = "force_avp=yes\ncallcounter=yes\nmailbox={name}@default\n"
 _MORE += "session-timers=originate\nsession-expires=90\nsendrpid=pai\nrpid_update=yes\n"
 
 
-def _written(ports: Ports, realm: str, agents: Iterable[SimulatedAgent], edition: str) -> str:
-    text = CHAN_SIP.written(ports, realm, known := list(agents), edition)
-    for agent in known:
-        text = text.replace(f"[{agent.name}]\n", f"[{agent.name}]\n{_MORE.format(name=agent.name)}")
-    return text.replace("127.0.0.1", SERVER)
+def _driver(address: str) -> Driver:
+    def written(ports: Ports, realm: str, agents: Iterable[SimulatedAgent], edition: str) -> str:
+        text = CHAN_SIP.written(ports, realm, known := list(agents), edition)
+        for agent in known:
+            text = text.replace(f"[{agent.name}]\n", f"[{agent.name}]\n{_MORE.format(name=agent.name)}")
+        return text.replace("127.0.0.1", address)
 
-
-_DRIVER = replace(CHAN_SIP, written=_written)
+    return replace(CHAN_SIP, written=written)
 
 
 class FarAsterisk(Asterisk):
-    """As ``Asterisk``, at its own address; its peers have a mailbox."""
+    """As ``Asterisk``, at its own ``address``; its peers have a mailbox."""
 
-    driver: ClassVar[Driver] = _DRIVER
+    driver: ClassVar[Driver] = _driver(SERVER)
+    address: ClassVar[str] = SERVER
+
+
+class FarSix(FarAsterisk):
+    """The same, reached by IPv6."""
+
+    driver: ClassVar[Driver] = _driver(f"[{SERVER_SIX}]")
+    address: ClassVar[str] = f"[{SERVER_SIX}]"
 
 
 def _written_for_pjsip(*what: object) -> str:
@@ -53,6 +61,7 @@ class FarPjsip(Pjsip):
     """The same with chan_pjsip."""
 
     driver: ClassVar[Driver] = replace(Pjsip.driver, written=_written_for_pjsip)
+    address: ClassVar[str] = SERVER
 
 
 Kind = type[FarAsterisk] | type[FarPjsip]
@@ -64,7 +73,8 @@ async def far_asterisk(folder: Path, certificates: Certificates, far: Far, kind:
     texts = files(PORTS, "asterisk", kind.driver) | {"server.pem": certificates.server.read_text()}
     folder.mkdir()
     for name, text in texts.items():
-        (folder / name).write_text(text.replace("127.0.0.1", SERVER))
+        address = kind.address if name == "http.conf" else SERVER
+        (folder / name).write_text(text.replace("127.0.0.1", address))
     plan = folder / "extensions.conf"
     plan.write_text(
         plan.read_text() + "exten => 602,1,Ringing()\n same => n,Wait(60)\nexten => 603,1,Answer()\n same => n,Echo()\n"
@@ -101,5 +111,5 @@ def certificates_for(folder: Path) -> Certificates:
     made = Certificates(folder / "authority.pem", folder / "server.pem")
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(made.authority))
-    authority.issue_cert("localhost", SERVER).private_key_and_cert_chain_pem.write_to_path(str(made.server))
+    authority.issue_cert("localhost", SERVER, SERVER_SIX).private_key_and_cert_chain_pem.write_to_path(str(made.server))
     return made

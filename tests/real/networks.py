@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from tests.real.network import new_network
 
 DESK, SERVER = "10.77.0.1", "10.77.0.2"
+DESK_SIX, SERVER_SIX = "fd00:77::1", "fd00:77::2"
 _MASQUERADE = "add table ip nat; add chain ip nat out { type nat hook postrouting priority 100 ; }; "
 _MASQUERADE += f"add rule ip nat out ip daddr {SERVER} masquerade"
 
@@ -39,9 +40,9 @@ class Far:
 
 
 @asynccontextmanager
-async def two_networks(*, nat: bool = False) -> AsyncIterator[Far]:
+async def two_networks(*, nat: bool = False, six: bool = False) -> AsyncIterator[Far]:
     """This process, and what it starts, is in a network of its own while the context lasts; the far end is a cable
-    away, or with ``nat`` a router that lends its address."""
+    away, with ``six`` one of IPv6 too, or with ``nat`` a router that lends its address."""
     async with AsyncExitStack() as stack:
         stack.enter_context(new_network())
         far = await stack.enter_async_context(_network())
@@ -52,6 +53,10 @@ async def two_networks(*, nat: bool = False) -> AsyncIterator[Far]:
             _cable(near, f"{DESK}/24", far, f"{SERVER}/24")
             # Linphone without a default route takes the network for down.
             near.ip(f"route add default via {SERVER}")
+            if six:
+                near.ip(f"addr add {DESK_SIX}/64 dev to-{far.pid} nodad")
+                far.ip(f"addr add {SERVER_SIX}/64 dev to-{near.pid} nodad")
+                near.ip(f"route add default via {SERVER_SIX}")
         else:
             router = await stack.enter_async_context(_network())
             _cable(near, "10.78.0.1/24", router, "10.78.0.254/24")

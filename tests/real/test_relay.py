@@ -24,7 +24,7 @@ from tests.real.asterisk import Asterisk
 from tests.real.baresip import baresip
 from tests.real.conversation import DIGITS, Phone, enough_audio, is_up
 from tests.real.desk import Desk, rotated
-from tests.real.far_asterisk import FarAsterisk, FarPjsip, Kind, certificates_for, far_asterisk, restarted
+from tests.real.far_asterisk import FarAsterisk, FarPjsip, FarSix, Kind, certificates_for, far_asterisk, restarted
 from tests.real.linphone import linphone_desktop, linphonec
 from tests.real.needs import need, need_asterisk
 from tests.real.networks import SERVER, Far, two_networks
@@ -111,15 +111,16 @@ async def at_work(
     trusted = certificates_for(folder)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(trusted.server)
-    platform = SimulatedPlatform(domain=SERVER)
+    host = kind.address
+    platform = SimulatedPlatform(domain=host)
     async with AsyncExitStack() as stack:
-        far = await stack.enter_async_context(two_networks(nat=nat))
+        far = await stack.enter_async_context(two_networks(nat=nat, six=host != SERVER))
         server_stack = await stack.enter_async_context(AsyncExitStack())
         server = await server_stack.enter_async_context(far_asterisk(folder / "asterisk", trusted, far, kind))
         url = (await stack.enter_async_context(serve(platform, context))).replace("127.0.0.1", "localhost")
         machine = Machine(folder / "machine", url)
-        said = {"url": url, "ca_file": str(trusted.authority), "domain": SERVER,
-                "websocket": {"host": SERVER, "port": server.ports.wss}}  # fmt: skip
+        said = {"url": url, "ca_file": str(trusted.authority), "domain": host,
+                "websocket": {"host": host, "port": server.ports.wss}}  # fmt: skip
         if nat:
             await stack.enter_async_context(running(_stun_server(far, folder)))
             said["stun"] = [f"{SERVER}:3478"]
@@ -345,6 +346,19 @@ async def test_the_desktop_linphone_registers_too(folder: Path, record: Record) 
         peer = await here.server.registered("1001")
     assert peer.user_agent.startswith("Linphone Desktop/")
     record.saw("linphone", peer.user_agent, VIA, "registers")
+
+
+async def test_linphone_calls_and_is_called_at_a_server_with_an_ipv6_address(folder: Path, record: Record) -> None:
+    need("linphonec")
+    async with at_work(folder, "linphone", kind=FarSix) as here:
+        phone = await here.phone("linphone")
+        peer = await here.server.registered("1001")
+        await phone.call("600")
+        await here.talks(phone)
+        await here.server.call("1001")
+        await phone.answer()
+        await here.talks(phone)
+    record.saw("linphone", peer.user_agent, VIA, "calls and is called at a server with an IPv6 address")
 
 
 @pytest.mark.parametrize("target, command", [("linphone", "linphonec"), ("baresip", "baresip")])

@@ -20,6 +20,15 @@ def test_every_media_line_gets_it_and_text_elsewhere_does_not():
     assert named_for_dtls(two).count(b"UDP/TLS/") == 2
 
 
+def test_an_offer_of_video_passes_with_nothing_changed_but_the_name():
+    video = b"a=group:BUNDLE 0 1\r\n" + DTLS + b"a=mid:0\r\nm=video 0 RTP/SAVPF 96 97\r\nb=AS:512\r\n"
+    video += b"a=rtpmap:96 H264/90000\r\na=fmtp:96 profile-level-id=42e01f\r\na=rtcp-fb:96 nack pli\r\na=mid:1\r\n"
+    assert named_for_dtls(video).replace(b"UDP/TLS/", b"") == video
+    assert named_for_dtls(video).count(b"m=video 0 UDP/TLS/RTP/SAVPF 96 97\r\n") == 1
+    plain = video.replace(b"RTP/SAVPF", b"RTP/AVP").replace(b"a=fingerprint", b"a=x")
+    assert named_for_dtls(plain) == plain
+
+
 @pytest.mark.parametrize(
     "body",
     [
