@@ -12,6 +12,7 @@ import os
 import re
 import socket
 import struct
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -36,12 +37,15 @@ class SocketOwners:
         self._udp_size = 0
         self._asked: dict[Connection, asyncio.Future[set[int]]] = {}
         self._looking: asyncio.Task[None] | None = None
+        # Each is held by a thread that reads, so nothing is closed under its hands.
+        self._tcp_read, self._udp_read = threading.Lock(), threading.Lock()
 
     def close(self) -> None:
-        """Close the tables."""
-        for file in (*self._tcp, *self._udp):
-            os.close(file)
-        self._tcp, self._udp = [], []
+        """Close the tables, once no thread reads them: from then on nobody owns anything."""
+        with self._tcp_read, self._udp_read:
+            for file in (*self._tcp, *self._udp):
+                os.close(file)
+            self._tcp, self._udp = [], []
 
     async def of_connection(self, far: Address, near: Address) -> set[int]:
         """The uids of the sockets that are at ``far`` and connected with ``near``; empty where there is none (any
@@ -56,17 +60,25 @@ class SocketOwners:
         """The uids of all sockets from which a packet of ``far`` can have come."""
         if self._udp_size < _SMALL:
             return self._senders(far)
-        return await asyncio.to_thread(self._senders, far)
+        return await asyncio.to_thread(self._senders_apart, far)
 
     async def _look(self) -> None:
         """Answer all who have asked; who asks meanwhile is answered by the next reading."""
         while self._asked:
             asked, self._asked = self._asked, {}
-            found = await asyncio.to_thread(_connections, self._tcp, asked)
+            found = await asyncio.to_thread(self._connections_apart, asked)
             for connection, answer in asked.items():
                 if not answer.done():
                     answer.set_result(found[connection])
         self._looking = None
+
+    def _connections_apart(self, asked: Iterable[Connection]) -> Mapping[Connection, set[int]]:
+        with self._tcp_read:
+            return _connections(self._tcp, asked)
+
+    def _senders_apart(self, far: Address) -> set[int]:
+        with self._udp_read:
+            return self._senders(far)
 
     def _senders(self, far: Address) -> set[int]:
         port = f"{far[1]:04X}"

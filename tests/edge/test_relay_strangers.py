@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import pytest
@@ -181,8 +183,22 @@ async def test_owners_are_told_by_address(desk: Bench):
     owners.close()
 
 
+async def test_who_asks_whose_a_connection_is_when_the_end_comes_is_answered():
+    owners, gate, loop = SocketOwners(), threading.Event(), asyncio.get_running_loop()
+    with ThreadPoolExecutor(1) as only:
+        loop.set_default_executor(only)
+        only.submit(gate.wait)
+        asked = asyncio.ensure_future(owners.of_connection(("127.0.0.1", 1), ("127.0.0.1", 2)))
+        for _ in range(5):
+            await asyncio.sleep(0)  # by now a thread is to read the tables
+        owners.close()
+        gate.set()
+        assert await asyncio.wait_for(asked, PATIENCE) == set()
+
+
+# What is imported late is imported before: who it becomes may not see where Python lies.
 _CONFINED = """
-import asyncio, os, socket, sys
+import asyncio, concurrent.futures.thread, encodings.idna, os, socket, sys
 from provisioner.edge.socket_owner import SocketOwners
 
 uid = int(sys.argv[1])
