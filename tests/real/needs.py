@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 
 import pytest
 
@@ -17,6 +18,20 @@ def need(*commands: str) -> None:
         lacking("private mounts and chroot want root")
     if missing:
         lacking(f"not installed: {', '.join(missing)} (tests/tools.sh installs it on Debian)")
+
+
+def need_linphone_desktop() -> None:
+    """Skip where Debian has no such package, as Debian 13; skip, or fail in CI, where it has one and it is missing."""
+    if not shutil.which("linphone") and not _is_in_debian("linphone-desktop"):
+        pytest.skip("this Debian has no package linphone-desktop")
+    need("linphone", "dbus-daemon")
+
+
+def _is_in_debian(package: str) -> bool:
+    told = subprocess.run(
+        ["apt-cache", "policy", package], env={"LC_ALL": "C"}, capture_output=True, text=True, check=True
+    )
+    return "Candidate: " in told.stdout and "Candidate: (none)" not in told.stdout
 
 
 def need_asterisk() -> None:

@@ -8,7 +8,7 @@ from provisioner.demo.platform import SimulatedAgent
 from tests.real.conversation import DTMF, calls_out, is_called, told
 from tests.real.desk import Desk, rotated
 from tests.real.linphone import console_version, linphone_daemon, linphone_desktop, linphonec
-from tests.real.needs import need
+from tests.real.needs import need, need_linphone_desktop
 from tests.real.record import Record
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ async def test_linphone_daemon_registers(desk: Desk, record: Record) -> None:
 async def test_linphone_desktop_registers_and_takes_over_a_new_hash_without_a_restart(
     desk: Desk, record: Record
 ) -> None:
-    need("linphone", "dbus-daemon")
+    need_linphone_desktop()
     await desk.employ(ANA, "linphone")
     async with desk.machine.running() as service:
         await service.logged_in("ana")

@@ -26,7 +26,7 @@ from tests.real.conversation import DIGITS, Phone, enough_audio, is_up
 from tests.real.desk import Desk, rotated
 from tests.real.far_asterisk import FarAsterisk, FarPjsip, FarSix, Kind, certificates_for, far_asterisk, restarted
 from tests.real.linphone import linphone_desktop, linphonec
-from tests.real.needs import need, need_asterisk
+from tests.real.needs import need, need_asterisk, need_linphone_desktop
 from tests.real.networks import SERVER, Far, two_networks
 from tests.real.processes import Command, running
 from tests.real.record import Record
@@ -340,7 +340,7 @@ async def test_in_pass_mode_linphone_answers_with_its_own_hash(folder: Path) -> 
 
 
 async def test_the_desktop_linphone_registers_too(folder: Path, record: Record) -> None:
-    need("linphone", "dbus-daemon")
+    need_linphone_desktop()
     async with at_work(folder, "linphone") as here:
         await here.stack.enter_async_context(linphone_desktop(here.desk, "ana"))
         peer = await here.server.registered("1001")
