@@ -57,6 +57,11 @@ def console_version() -> str:
     return told.stdout.split()[-1]
 
 
+def takes_bundle() -> bool:
+    """Does it take an offer with BUNDLE? 5.3, in Debian 13, declines it; 5.1 does not know what it is."""
+    return tuple(map(int, console_version().split(".")[:2])) < (5, 3)
+
+
 @dataclass(frozen=True)
 class Desktop:
     """The phone for people, without a screen."""
