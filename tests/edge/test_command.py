@@ -100,7 +100,8 @@ async def test_what_a_command_leaves_behind_is_ended(run_it: Run, tmp_path: Path
 
 
 async def test_what_goes_into_a_session_of_its_own_is_not_waited_for(run_it: Run, tmp_path: Path):
-    script = f"setsid sleep 60 & echo $! > {tmp_path}/child"
+    os.mkfifo(tmp_path / "there")
+    script = f"setsid sh -c 'echo $$ > {tmp_path}/there; exec sleep 60' & cat {tmp_path}/there > {tmp_path}/child"
     started = time.monotonic()
     assert await run_it(shell(script), PATIENCE) == DONE
     assert time.monotonic() - started < SOON
