@@ -99,9 +99,14 @@ async def test_what_a_command_leaves_behind_is_ended(run_it: Run, tmp_path: Path
     assert gone(int((tmp_path / "child").read_text()))
 
 
+def apart(told: Path) -> str:
+    """A script with a child that is in a session of its own by the time it ends; its number is in ``told``."""
+    os.mkfifo(f"{told}-there")
+    return f"setsid sh -c 'echo $$ > {told}-there; exec sleep 60' & cat {told}-there > {told}"
+
+
 async def test_what_goes_into_a_session_of_its_own_is_not_waited_for(run_it: Run, tmp_path: Path):
-    os.mkfifo(tmp_path / "there")
-    script = f"setsid sh -c 'echo $$ > {tmp_path}/there; exec sleep 60' & cat {tmp_path}/there > {tmp_path}/child"
+    script = apart(tmp_path / "child")
     started = time.monotonic()
     assert await run_it(shell(script), PATIENCE) == DONE
     assert time.monotonic() - started < SOON
@@ -168,8 +173,8 @@ def test_a_slow_command_is_ended(script: str):
 def test_a_grandchild_that_keeps_the_pipe_open_is_not_waited_for(tmp_path: Path):
     started = time.monotonic()
     assert print_of(shell(f"sleep 60 & echo $! > {tmp_path}/child; echo secret"), 30.0, 100) == Printed(0, b"secret\n")
-    apart = shell(f"setsid sleep 60 & echo $! > {tmp_path}/apart; echo secret")
-    assert print_of(apart, 30.0, 100) == Printed(0, b"secret\n")
+    script = apart(tmp_path / "apart") + "; echo secret"
+    assert print_of(shell(script), 30.0, 100) == Printed(0, b"secret\n")
     assert time.monotonic() - started < SOON
     assert gone(int((tmp_path / "child").read_text()))
     os.kill(int((tmp_path / "apart").read_text()), 9)
