@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from operator import sub
 from typing import Protocol
@@ -65,9 +66,7 @@ async def is_up(server: Asterisk, name: str) -> Message:
     seen that it was answered.
     """
     call = await server.heard("Call", name)
-    async with asyncio.timeout(PATIENCE):
-        while (await server.audio(call["Channel"]))[0] < SOME:  # noqa: ASYNC110 - no event tells
-            await asyncio.sleep(LOOK_AGAIN)
+    await _audio(server, call["Channel"], lambda received, _: received >= SOME)
     return call
 
 
@@ -86,10 +85,14 @@ async def _talk(server: Asterisk, name: str, phone: Phone) -> Conversation:
 
 async def enough_audio(server: Asterisk, channel: str, *, after: tuple[int, int] = (0, 0)) -> tuple[int, int]:
     """Wait until there was audio in both directions, ``after`` those counts; gives the packets received and sent."""
+    return await _audio(server, channel, lambda *counts: min(map(sub, counts, after)) >= ENOUGH)
+
+
+async def _audio(server: Asterisk, channel: str, enough: Callable[[int, int], bool]) -> tuple[int, int]:
     counts = (0, 0)
     try:
         async with asyncio.timeout(PATIENCE):
-            while min(map(sub, counts := await server.audio(channel), after)) < ENOUGH:  # noqa: ASYNC110 - no event tells
+            while not enough(*(counts := await server.audio(channel))):  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(LOOK_AGAIN)
     except TimeoutError:
         raise AssertionError(f"packets received and sent: {counts}") from None
