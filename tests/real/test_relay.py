@@ -10,10 +10,11 @@ import json
 import os
 import signal
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,12 +88,25 @@ class Here:
         [agent] = (await self.service.status())["agents"]
         return agent["relay"]
 
+    def without_sound(self) -> None:
+        """For calls that ring: PulseAudio keeps ALSA waiting now and then when a ring ends, and baresip with it."""
+        (self.desk.home("ana") / ".asoundrc").write_text("pcm.!default null\n")
+
     def no_secret(self) -> bool:
         files = [path for path in self.desk.home("ana").rglob("*") if path.is_file()]
         row = row_of(self.server.agents["1001"], "a-token", SERVER)
         secrets = [str(row[key]) for key in ("md5secret", "secret") if row.get(key)]
         assert secrets
         return not any(secret in path.read_text(errors="replace") for path in files for secret in secrets)
+
+
+async def hung_up_by(phone: Phone, hangup: Coroutine[Any, Any, Message]) -> Message:
+    """The server's word that ``phone`` has hung up: once more where it was not heard while the phone began to ring."""
+    gone = asyncio.ensure_future(hangup)
+    while not gone.done():
+        await phone.hang_up()
+        await asyncio.wait([gone], timeout=2.0)
+    return gone.result()
 
 
 @asynccontextmanager
@@ -257,15 +271,15 @@ async def test_a_call_is_given_up_before_it_is_answered(
 ) -> None:
     need(command)
     async with at_work(folder, target) as here:
+        here.without_sound()
         phone = await here.phone(target)
         peer = await here.server.registered("1001")
         await phone.call("602")
         ringing = await here.server.manager.event("Newchannel", Exten="602")
         await here.service.until(lambda status: status["agents"][0]["relay"]["calls"] == 1)
-        heard = {"linphone": "to LinphoneCallOutgoingRinging", "baresip": "SIP Progress: 180"}[target]
+        heard = {"linphone": "to LinphoneCallOutgoingRinging", "baresip": "SIP Progress: 1"}[target]
         await phone.process.says(heard)  # type: ignore[attr-defined]
-        await phone.hang_up()
-        await here.server.manager.event("Hangup", Channel=ringing["Channel"])
+        await hung_up_by(phone, here.server.manager.event("Hangup", Channel=ringing["Channel"]))
         await here.no_call()
     record.saw(target, peer.user_agent, VIA, "cancels")
 
@@ -274,8 +288,7 @@ async def test_a_call_is_given_up_before_it_is_answered(
 async def test_a_call_is_declined(folder: Path, target: str, command: str, record: Record) -> None:
     need(command)
     async with at_work(folder, target) as here:
-        # PulseAudio keeps ALSA waiting now and then when a ring ends, and baresip with it.
-        (here.desk.home("ana") / ".asoundrc").write_text("pcm.!default null\n")
+        here.without_sound()
         phone = await here.phone(target)
         peer = await here.server.registered("1001")
         by_hand = {"linphone": "autoanswer disable", "baresip": "/answermode manual"}[target]
@@ -284,12 +297,8 @@ async def test_a_call_is_declined(folder: Path, target: str, command: str, recor
         await phone.process.says(done)  # type: ignore[attr-defined]
         await here.server.call("1001")
         await here.server.rings("1001")
-        hung_up = here.server.manager.event("Hangup", lambda event: event["Channel"].startswith("SIP/1001-"))
-        gone = asyncio.ensure_future(hung_up)
-        while not gone.done():
-            await phone.hang_up()  # once more where it was not heard while the phone began to ring
-            await asyncio.wait([gone], timeout=2.0)
-        assert gone.result()["Cause"] in ("17", "21")  # busy, or rejected
+        gone = here.server.manager.event("Hangup", lambda event: event["Channel"].startswith("SIP/1001-"))
+        assert (await hung_up_by(phone, gone))["Cause"] in ("17", "21")  # busy, or rejected
         await here.no_call()
     record.saw(target, peer.user_agent, VIA, "declines")
 
