@@ -10,6 +10,8 @@ from provisioner.core.problem import Place
 from provisioner.core.reason import Identity, Wanted
 from provisioner.core.settings import AgentSettings, LoginPolicy, Overrides, Platform, TargetChoice
 
+# Characters: what takes their square does not come to an end before a test's time limit.
+MANY = 1_000_000
 PLATFORM = Platform(
     url="https://acme.example",
     ca_file=None,

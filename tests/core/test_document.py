@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,10 +65,8 @@ def test_an_alias_repeats_a_value():
 
 def test_aliases_cannot_explode():
     levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 30))
-    began = time.process_time()
     problems = read_document("x.yaml", "l0: &l0 [x]\n" + levels, {}).problems
     assert len(problems) == 1 and "without end" in problems[0].what
-    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("text", ["[" * 200 + "]" * 200, "a: " + "{a: " * 100 + "1" + "}" * 100, "a: &a [*a]\n"])
