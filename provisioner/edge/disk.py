@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 
 from provisioner.core.plan import Chmod, Create, DesiredFile, Keep, Kind, ObservedFile, Step, Update, plan
 from provisioner.core.problem import Place, Problem
-from provisioner.edge.folders import AbsentError, DiskError, Owner, open_folder, reported, trouble
+from provisioner.edge.folders import AbsentError, DiskError, Making, Owner, open_folder, reported, settle, trouble
 from provisioner.edge.folders import open_base as open_base  # what follows is done below it
 
 LARGEST = 1024 * 1024
@@ -57,8 +57,9 @@ def deliver(
     writes = [file for file, step in pairs if isinstance(step, Create | Update)]
     leftovers = [file for file, step in pairs if isinstance(step, Keep | Chmod) and observed[file.path].leftover]
     touched = {file.path.parent for file, step in pairs if not isinstance(step, Keep) or file in leftovers}
+    making = Making(owner)
     with ExitStack() as stack:
-        folders = {parent: stack.enter_context(open_folder(base, parent, owner)) for parent in sorted(touched)}
+        folders = {parent: stack.enter_context(open_folder(base, parent, making)) for parent in sorted(touched)}
         try:
             for file in writes:
                 _write(folders[file.path.parent], file, owner)
@@ -66,6 +67,7 @@ def deliver(
                 if isinstance(step, Chmod):
                     _chmod(folders[step.path.parent], step)
             _switch(folders, writes)
+            settle(base, making)
         finally:
             # After a switch these names are gone; what is found under them was never finished.
             for file in (*writes, *leftovers):

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from provisioner.core.problem import Place, Problem, ProvisionerError
@@ -28,6 +29,14 @@ _CURES = {
     errno.ELOOP: ("this is a symbolic link, which is not followed", "put a folder there, or write the real path"),
     errno.ENAMETOOLONG: ("this name is too long for the file system", "choose a shorter one"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """Whose the folders will be that are made on a way, and ``within``: the folders that got one, until ``settle``."""
+
+    owner: Owner
+    within: set[PurePosixPath] = field(default_factory=set)
 
 
 class DiskError(ProvisionerError):
@@ -57,9 +66,9 @@ def open_base(path: str) -> Iterator[int]:
 
 
 @contextmanager
-def open_folder(base: int, path: PurePosixPath, make: Owner | None = None) -> Iterator[int]:
-    """A descriptor of the folder ``path`` below ``base``; with ``make`` what is missing is made, mode 0700, for that
-    (uid, gid).
+def open_folder(base: int, path: PurePosixPath, make: Making | None = None) -> Iterator[int]:
+    """A descriptor of the folder ``path`` below ``base``; with ``make`` what is missing is made, mode 0700, and may be
+    lost in a power cut before it is settled.
 
     Raises AbsentError when something is missing and may not be made, DiskError for a link or a file on the way.
     """
@@ -75,9 +84,19 @@ def open_folder(base: int, path: PurePosixPath, make: Owner | None = None) -> It
 
 def make_folders(base: int, paths: Iterable[PurePosixPath], owner: Owner) -> None:
     """Make each of ``paths`` and what is above it, mode 0700, where they are missing."""
+    making = Making(owner)
     for path in paths:
-        with open_folder(base, path, owner):
+        with open_folder(base, path, making):
             pass
+    settle(base, making)
+
+
+def settle(base: int, making: Making) -> None:
+    """Bring the folders that were made below ``base`` to the disk: all at once, for each wait is a commit of its
+    journal."""
+    for path in sorted(making.within, reverse=True):
+        with open_folder(base, path) as folder, reported(path):
+            os.fsync(folder)
 
 
 @contextmanager
@@ -95,7 +114,7 @@ def trouble(path: str, error: OSError) -> DiskError:
     return DiskError(Problem(Place(path), what, fix))
 
 
-def _step_into(folder: int, path: PurePosixPath, depth: int, make: Owner | None) -> int:
+def _step_into(folder: int, path: PurePosixPath, depth: int, make: Making | None) -> int:
     """The folder whose name is the part of ``path`` at ``depth``, below ``folder``, which is above it."""
     name = path.parts[depth]
     try:
@@ -110,12 +129,12 @@ def _step_into(folder: int, path: PurePosixPath, depth: int, make: Owner | None)
             os.mkdir(name, 0o700, dir_fd=folder)
         made = os.open(name, _IN_FOLDER, dir_fd=folder)
         try:
-            _give(made, make)
-            os.fsync(folder)
+            _give(made, make.owner)
         except BaseException:
             os.close(made)
             raise
-        return made
+    make.within.add(PurePosixPath(*path.parts[:depth]))
+    return made
 
 
 def _until(path: PurePosixPath, depth: int) -> str:

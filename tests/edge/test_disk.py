@@ -159,11 +159,13 @@ def test_mode_before_content_content_before_name_all_staged_then_renamed_in_orde
     assert steps == ["fchmod", "write", "fsync"] * 3 + ["rename"] * 3 + ["fsync"] * 2
 
 
-def test_a_new_folder_is_on_the_disk_before_what_is_in_it(tmp_path: Path):
-    calls = calls_of(lambda: deliver(tmp_path, file("a/one")))
-    assert [call for call in calls if call in ("mkdir", "fsync", "rename")] == [
-        "mkdir", "fsync", "fsync", "rename", "fsync",
-    ]  # fmt: skip
+def test_new_folders_are_on_the_disk_with_what_is_in_them(tmp_path: Path):
+    def changes(*files: DesiredFile) -> list[str]:
+        return [call for call in calls_of(lambda: deliver(tmp_path, *files)) if call in ("mkdir", "fsync", "rename")]
+
+    assert changes(file("a/b/one")) == ["mkdir", "mkdir", "fsync", "rename", *["fsync"] * 3]
+    assert changes(file("a/b/two"), file("a/c/two")) == ["mkdir", *["fsync"] * 2, *["rename"] * 2, *["fsync"] * 3]
+    assert changes(file("a/b/three")) == ["fsync", "rename", "fsync"]
 
 
 def test_nothing_is_opened_for_writing_when_all_is_right(tmp_path: Path):
