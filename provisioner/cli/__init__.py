@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit code. ``arguments`` None means those of the process."""
     open_standard_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
-    parser = make_parser(chosen=next((word for word in words if word in VERBS), None))
+    parser = make_parser(words[0] if words and words[0] in VERBS else None)
     options = parser.parse_args(words)
     try:
         code = int(options.run(options))
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
-    """The parser of all verbs, or with the arguments of the ``chosen`` verb only: all that it takes to run."""
+    """The parser of all verbs, or of the ``chosen`` verb alone: all that it takes to run."""
     parser = argparse.ArgumentParser(
         prog="provisioner",
         description="Keeps the softphones of contact-centre agents provisioned from YAML and the platform's logins.",
@@ -69,14 +69,11 @@ def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"softphone-provisioner {__version__}")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    for name, summary in VERBS.items():
-        if chosen in (None, name):
-            module = import_module(f"provisioner.cli.{name.replace('-', '_')}")
-            verb = verbs.add_parser(
-                name, help=summary, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-            )
-            module.configure(verb)
-            verb.set_defaults(run=module.run)
-        else:
-            verbs.add_parser(name, help=summary, add_help=False)
+    for name in VERBS if chosen is None else [chosen]:
+        module = import_module(f"provisioner.cli.{name.replace('-', '_')}")
+        verb = verbs.add_parser(
+            name, help=VERBS[name], description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        module.configure(verb)
+        verb.set_defaults(run=module.run)
     return parser

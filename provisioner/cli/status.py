@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from provisioner.cli.ask import NotRunning, ask
 from provisioner.cli.common import (
@@ -19,7 +21,6 @@ from provisioner.cli.common import (
     print_json,
 )
 from provisioner.cli.show import status_as_text
-from provisioner.core.metrics import metrics_as_text
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,14 +36,20 @@ def run(options: argparse.Namespace) -> int:
     except NotRunning as error:
         complain(error.problems, options.format)
         if options.format == "metrics":
-            print(metrics_as_text(None))
+            print(_as_metrics(None))
         return NOT_RUNNING
     status.pop("problems")
     match options.format:
         case "json":
             print_json(status)
         case "metrics":
-            print(metrics_as_text(status))
+            print(_as_metrics(status))
         case _:
             print(status_as_text(status, now=time.time(), colour=colourful(sys.stdout)))
     return DONE if status["everybody_served"] and not status["configuration"]["refused_at"] else NOT_ALL
+
+
+def _as_metrics(status: Mapping[str, Any] | None) -> str:
+    from provisioner.core.metrics import metrics_as_text  # a light verb imports what it prints with
+
+    return metrics_as_text(status)
