@@ -16,7 +16,8 @@ from provisioner.cycle import Cycle
 from provisioner.edge.catalog import shipped
 from provisioner.edge.credential import Credentials
 from provisioner.edge.people import own
-from provisioner.edge.store import lock_state, open_store
+from provisioner.edge.state_folder import lock_state
+from provisioner.edge.store import open_store
 from provisioner.logins import Chances
 from provisioner.places import Places
 from provisioner.site import SiteReader, Surroundings

@@ -23,7 +23,8 @@ from provisioner.cli.common import (
 )
 from provisioner.core.problem import ProvisionerError
 from provisioner.core.report import printable, problems_as_text
-from provisioner.edge.store import open_store, state_exists, state_owner
+from provisioner.edge.state_folder import state_exists, state_owner
+from provisioner.edge.store import open_store
 from provisioner.opening import here, reader_of
 from provisioner.places import Places
 from provisioner.preview import AgentPreview, Held, as_json, preview

@@ -21,7 +21,8 @@ from provisioner.edge.daemon_line import Line, call
 from provisioner.edge.journal import set_up_logging
 from provisioner.edge.people import own
 from provisioner.edge.service import ServiceManager, guard_process
-from provisioner.edge.store import lock_state, open_store
+from provisioner.edge.state_folder import lock_state
+from provisioner.edge.store import open_store
 from provisioner.places import NAME
 
 log = logging.getLogger(__name__)

@@ -26,7 +26,8 @@ from provisioner.cli.common import (
 )
 from provisioner.cli.show_verify import Lines
 from provisioner.core.problem import Place, Problem, ProvisionerError
-from provisioner.edge.store import open_store, state_exists
+from provisioner.edge.state_folder import state_exists
+from provisioner.edge.store import open_store
 from provisioner.opening import here, reader_of
 from provisioner.places import Places
 from provisioner.preview import Held

@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.edge.state_folder import reported
 
-NAME, LOCK = "state.sqlite", "lock"
 PATIENCE = 1.0  # seconds: nobody but a person with an SQLite shell can make us wait
 # Each layout is the one before it and these statements; the last one is ours.
 _LAYOUTS = (
@@ -131,27 +131,3 @@ def set_aside(path: Path) -> Path:
 def unusable(path: Path, error: sqlite3.Error) -> ProvisionerError:
     """What SQLite says of a file that is whole, in our words."""
     return ProvisionerError(Problem(Place(str(path)), f"the state cannot be used: {error}", "see disk, owner and mode"))
-
-
-@contextmanager
-def reported(path: Path) -> Iterator[None]:
-    """What the system refuses inside, said of ``path``."""
-    try:
-        yield
-    except OSError as error:
-        fix = "it must be a file of the user that this runs as; or name another folder with `--state DIR`"
-        raise ProvisionerError(Problem(Place(str(path)), f"no state here: {error.strerror}", fix)) from None
-
-
-def make_private(folder: Path) -> None:
-    """Make the state's folder, mode 0700, or tighten it. Raises ProvisionerError when that cannot be, or when it holds
-    other things: `--state /tmp` must lock nobody out."""
-    with reported(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not folder.stat().st_mode & 0o077:
-            return
-        names = {entry.name for entry in folder.iterdir()}
-        if names and not names & {NAME, LOCK}:
-            what = "others can look into this folder, and it holds other things than the state"
-            raise ProvisionerError(Problem(Place(str(folder)), what, "name an empty folder, or chmod 700 it"))
-        folder.chmod(0o700)

@@ -7,8 +7,6 @@ last change where that may be wanted back.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,17 +19,8 @@ from provisioner.core.pending import Reload
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.secret import Secret
 from provisioner.core.session import Attempt, HeldSession
-from provisioner.edge.state_file import (
-    LOCK,
-    NAME,
-    DamagedError,
-    connect,
-    connect_read_only,
-    make_private,
-    reported,
-    set_aside,
-    unusable,
-)
+from provisioner.edge.state_file import DamagedError, connect, connect_read_only, set_aside, unusable
+from provisioner.edge.state_folder import NAME, make_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,30 +45,6 @@ class PreviousFile:
     entry: LedgerEntry
     content: bytes = field(repr=False)
     mode: int
-
-
-@contextmanager
-def lock_state(folder: Path) -> Iterator[None]:
-    """Hold the state for this process alone. Raises ProvisionerError when another one has it, it is another user's, or
-    it cannot be had."""
-    make_private(folder)
-    uid = state_owner(folder)
-    if uid != os.geteuid():
-        # What root wrote here, its owner could not read any more.
-        what, fix = "this state belongs to another user", f"run this as that user: `runuser -u '#{uid}' -- …`"
-        raise ProvisionerError(Problem(Place(str(folder)), what, fix))
-    with reported(folder / LOCK):
-        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        what, fix = "another provisioner runs with this state", "use `provisioner reload`, or stop the service first"
-        raise ProvisionerError(Problem(Place(str(folder)), what, fix)) from None
-    try:
-        yield
-    finally:
-        os.close(descriptor)
 
 
 class Store:
@@ -251,18 +216,6 @@ def open_store(folder: Path, *, read_only: bool = False) -> Store:
         aside = set_aside(path)
         what = "the state was damaged; agents are logged in again"
         return Store(connect(path), path, [Problem(Place(str(path)), what, f"it is kept as {aside.name}", remark=True)])
-
-
-def state_owner(folder: Path) -> int:
-    """The user whose state this is, and whom the service runs as. Raises ProvisionerError when we may not look."""
-    with reported(folder):
-        return folder.stat().st_uid
-
-
-def state_exists(folder: Path) -> bool:
-    """Is there a state in ``folder``? Raises ProvisionerError when we may not look."""
-    with reported(folder):
-        return (folder / NAME).exists()
 
 
 def _open_read_only(path: Path) -> Store:

@@ -20,7 +20,8 @@ from provisioner.core.pending import Reload
 from provisioner.core.problem import ProvisionerError
 from provisioner.core.secret import Secret
 from provisioner.core.session import Attempt, HeldSession
-from provisioner.edge.store import LedgerEntry, PreviousFile, Store, lock_state, open_store, state_exists
+from provisioner.edge.state_folder import lock_state, state_exists
+from provisioner.edge.store import LedgerEntry, PreviousFile, Store, open_store
 from tests.faults import ROOT, killed_at_each_call, on_small_disk
 
 ODD = st.text(st.characters(exclude_categories=()), max_size=40)  # lone surrogates too
@@ -100,7 +101,7 @@ def test_a_folder_of_others_is_not_locked_up(state: Path):
 HOLDER = """
 import sys
 from pathlib import Path
-from provisioner.edge.store import lock_state
+from provisioner.edge.state_folder import lock_state
 with lock_state(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
