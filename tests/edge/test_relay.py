@@ -314,6 +314,13 @@ async def test_over_udp_junk_is_dropped_and_a_copy_does_not_reach_the_server(des
     assert len(desk.server.requests("REGISTER")) == 2
 
 
+async def test_a_packet_that_could_not_be_passed_on_later_stops_nobody(desk: Bench):
+    async with handset(desk.port, NAME, "udp") as phone:
+        call = phone.request("INVITE")
+        phone.wire.send(print_message(replace(call, headers=call.headers.with_one("Max-Forwards", "many"))))
+        assert (await phone.registers()).status == 200
+
+
 async def test_another_account_is_refused(desk: Bench):
     async with handset(desk.port, "1002") as phone:
         assert (await phone.registers()).status == 403

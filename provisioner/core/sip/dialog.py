@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from provisioner.core.sip.address import read_name_addr
-from provisioner.core.sip.grammar import NotSip
+from provisioner.core.sip.grammar import NotSip, is_uri
 from provisioner.core.sip.headers import Header, Headers
 from provisioner.core.sip.message import Request, Response
 from provisioner.core.sip.reply import cseq_of
@@ -52,15 +52,19 @@ class Dialog:
 
 
 def dialog_of(invite: Request, response: Response, *, by_phone: bool) -> Dialog | None:
-    """The dialog that a 2xx to an INVITE makes; None where one of them has no Contact."""
+    """The dialog that a 2xx to an INVITE makes; None where nobody could be asked in it: one of the two has no Contact,
+    or one that is no URI, or there is a route that is none."""
+    route = tuple((response if by_phone else invite).headers.every("Record-Route"))
     try:
         contacts = [read_name_addr(one.headers.first("Contact")).uri for one in (invite, response)]
+        stops = [read_name_addr(one).uri for one in route]
     except NotSip:
+        return None
+    if not all(map(is_uri, (*contacts, *stops))):
         return None
     caller = End(invite.headers.first("From"), contacts[0])
     called = End(response.headers.first("To"), contacts[1])
     call_id = response.headers.first("Call-ID")
     if by_phone:
-        routes = tuple(response.headers.every("Record-Route"))[::-1]
-        return Dialog(call_id, caller, called, routes, cseq_of(invite)[0])
-    return Dialog(call_id, called, caller, tuple(invite.headers.every("Record-Route")), 1)
+        return Dialog(call_id, caller, called, route[::-1], cseq_of(invite)[0])
+    return Dialog(call_id, called, caller, route, 1)

@@ -21,6 +21,7 @@ from provisioner.core.sip.rewrite import (
     Ways,
     hops_left,
     request_to_phone,
+    request_to_server,
     response_to_phone,
     response_to_server,
 )
@@ -69,13 +70,14 @@ class Flow:
             return [ToServer(reply(message, 483, "Too Many Hops"))]
         if self._gone:
             return [] if message.method == "ACK" else [ToServer(_nobody_here(message))]
+        via = message.headers.first("Via")
+        passed = request_to_phone(message, self._ways, self._sender.branch(read_via(via).branch or via))
         self.calls.asked(message, by_phone=False)
         if not is_in_dialog(message):
             self._called[message.headers.first("Call-ID")] = None
             if len(self._called) > _MOST_CALLED:
                 del self._called[next(iter(self._called))]
-        via = message.headers.first("Via")
-        return [ToPhone(request_to_phone(message, self._ways, self._sender.branch(read_via(via).branch or via)))]
+        return [ToPhone(passed)]
 
     def up(self, now: float) -> list[Output]:
         """The WebSocket is open (again): what was held goes out, and the registration is asked for anew."""
@@ -142,13 +144,16 @@ class Flow:
         return self.link is not Link.UP or not waiting
 
     def _phone_asks(self, request: Request, now: float) -> list[Output]:
+        # All that may raise comes first: a request that is remembered is sent at a moment when nobody can refuse it.
+        refusal = self._refusal(request)
+        registration = self.registration.asked(request) if request.method == "REGISTER" else self.registration
+        request_to_server(request, self._ways, MAGIC)
         exchange = Exchange(request)
         if not self._exchanges.add(exchange, now):
             return [ToPhone(reply(request, 503, "Too Many Requests At Once"))]
-        if refusal := self._refusal(request):
+        if refusal:
             return self._ended(exchange, refusal, now)
-        if request.method == "REGISTER":
-            self.registration = self.registration.asked(request)
+        self.registration = registration
         if self._signer.refused and not is_in_dialog(request) and request.method != "CANCEL":
             return self._ended(exchange, reply(request, 403, "Refused By The Server Before"), now)
         if request.method == "CANCEL":

@@ -9,7 +9,9 @@ from functools import lru_cache
 from provisioner.core.problem import Place, Problem, ProvisionerError
 
 TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]+"
+URI = r"[^\s<>]+"
 _TOKEN = re.compile(TOKEN)
+_URI = re.compile(URI)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -24,6 +26,11 @@ class NotSip(ProvisionerError):
 def is_token(text: str) -> bool:
     """Whether ``text`` is a token: what methods, header names and parameter names are made of."""
     return _TOKEN.fullmatch(text) is not None
+
+
+def is_uri(text: str) -> bool:
+    """Whether ``text`` can stand as a Request-URI: nothing in it would end it."""
+    return _URI.fullmatch(text) is not None
 
 
 def split(text: str, separator: str) -> Iterator[str]:

@@ -10,20 +10,19 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from provisioner.core.sip.grammar import TOKEN, NotSip, is_token
+from provisioner.core.sip.grammar import TOKEN, URI, NotSip, is_token, is_uri
 from provisioner.core.sip.headers import Header, Headers
 
 # Asterisk closes a WebSocket at a larger frame (res_http_websocket.c, MAXIMUM_FRAME_SIZE); UDP cannot carry it.
 LARGEST = 65_535
 MOST_FIELDS = 256
 
-_REQUEST = re.compile(rf"({TOKEN}) ([^\s<>]+) SIP/2\.0", re.IGNORECASE)
+_REQUEST = re.compile(rf"({TOKEN}) ({URI}) SIP/2\.0", re.IGNORECASE)
 _RESPONSE = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE)
 _FIELD = re.compile(rf"({TOKEN})[ \t]*:(.*)", re.DOTALL)
 _FOLD = re.compile(r"\r\n[ \t]+")
 _LINE_END = re.compile(r"\r\n(?![ \t])")
 _BLANK_LINES = re.compile(rb"(?:\r\n)*")
-_URI = re.compile(r"[^\s<>]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ def print_message(message: Message) -> bytes:
     """
     match message:
         case Request(method, uri):
-            if not is_token(method) or not _URI.fullmatch(uri):
+            if not is_token(method) or not is_uri(uri):
                 raise NotSip("its method or its URI cannot be written")
             start = f"{method} {uri} SIP/2.0"
         case Response(status, reason):

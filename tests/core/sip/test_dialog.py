@@ -130,6 +130,32 @@ def test_where_an_end_gives_no_contact_nothing_is_asked():
     assert cut(one, 481) == [] and one.flow.calls.count == 1
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        Header("Contact", "<sip:6 00@192.0.2.1>"),
+        Header("Contact", "<sip:600@192.0.2.1"),
+        Header("Record-Route", "<>"),
+        Header("Record-Route", "<sip:fir st;lr>"),
+    ],
+)
+def test_nor_where_it_gives_one_that_nobody_could_be_asked_at(odd: Header):
+    one = talk()
+    contacts = () if odd.name == "Contact" else (FAR,)
+    one.registrar.then(one.registrar.challenge, lambda invite: answers(invite, 200, "OK", odd, *contacts))
+    one.say(Handset().asks("INVITE"))
+    one.registrar.scripted.clear()
+    assert cut(one, 481) == [] and one.requests("INFO") == [] and one.flow.calls.count == 1
+
+
+def test_nor_where_the_phones_own_is_so():
+    one = talk()
+    [invite] = one.server_says(server_asks("INVITE"))
+    assert isinstance(invite, Request)
+    one.say(answers(invite, 200, "OK", Header("Contact", "<sip:10 01@127.0.0.1>")))
+    assert cut(one, 481) == [] and one.flow.calls.count == 1
+
+
 def test_the_phones_own_end_of_the_call_comes_first():
     one = talk()
     called(one)

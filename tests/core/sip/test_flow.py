@@ -233,6 +233,46 @@ def test_two_values_of_which_only_one_counts_are_refused(twice: str):
     assert one.heard == []
 
 
+@pytest.mark.parametrize("method", ["REGISTER", "INVITE"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Max-Forwards", "many"),
+        ("From", "<tel:+541148>;tag=phone"),
+        ("To", "<sip:1001@server.example>;tag=1;tag=2"),
+        ("Contact", "<sip:1001@127.0.0.1:5062>, <>"),
+        ("Route", "<>"),
+    ],
+)
+def test_what_is_no_sip_is_not_held_for_a_websocket_that_opens(name: str, value: str, method: str):
+    one, phone = Talk(registrar=Registrar(user=NAME, password=PASSWORD, contacts=(BOUND,))), Handset()
+    request = phone.asks(method)
+    with pytest.raises(NotSip):
+        one.say(replace(request, headers=request.headers.without(name).at_end(name, value)))
+    one.up()
+    assert one.heard == [] and one.flow.calls.count == 0
+    assert [heard.status for heard in one.say(phone.registers()) if isinstance(heard, Response)] == [200]
+
+
+def test_nor_is_a_registration_that_nobody_could_ask_for_again():
+    one, phone = talk(), Handset()
+    request = phone.registers()
+    doubled = "<sip:1001@127.0.0.1:5062>;expires=60;expires=61"
+    with pytest.raises(NotSip):
+        one.say(replace(request, headers=request.headers.with_one("Contact", doubled)))
+    one.take(one.flow.lost(1.0))
+    one.up()
+    assert one.heard == []
+
+
+def test_a_call_of_the_servers_that_is_no_sip_does_not_ring():
+    one = talk()
+    invite = server_asks("INVITE")
+    with pytest.raises(NotSip):
+        one.server_says(replace(invite, headers=invite.headers.with_one("Via", "SIP/2.0")))
+    assert one.flow.calls.count == 0
+
+
 def test_a_packet_that_comes_again_gets_the_same_answer_and_the_server_does_not_hear_it():
     one, phone = talk(), Handset()
     request = phone.registers()

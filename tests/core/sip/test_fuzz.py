@@ -36,7 +36,7 @@ CORPUS = [
 _BITS = [
     *(b"\r\n", b"\r\n ", b"\0", b",", b";", b'"', b"<", b">", b"@", b":", b"\xff", b";branch=z9hG4bK"),
     *(b"Via: x\r\n", b"f: <sip:1002@x>\r\n", b"l: 9\r\n", b"Max-Forwards: 0\r\n", b"CSeq: 4294967296 INVITE\r\n"),
-    b"SIP/2.0 401 x\r\n",
+    *(b"Max-Forwards: x\r\n", b"m: <>\r\n", b"Route: <>\r\n", b"SIP/2.0 401 x\r\n"),
 ]
 
 
@@ -80,6 +80,28 @@ def test_no_message_of_either_side_breaks_the_flow(messages: list[tuple[bool, by
     if not talk.signer.refused:
         talk.say(Handset(made=1000).registers())
         assert talk.statuses()[-1] == 200
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), mutated()), min_size=1, max_size=4), st.booleans())
+def test_whatever_came_the_websocket_may_open_and_go_and_the_phone_leave(
+    messages: list[tuple[bool, bytes]], is_open: bool
+):
+    talk = Talk().up() if is_open else Talk()
+    for of_server, packet in messages:
+        message = _read(packet)
+        if message is None or isinstance(message, Ping):
+            continue
+        with suppress(ProvisionerError):
+            talk.server_says(message) if of_server else talk.say(message)  # type: ignore[arg-type]
+    # None of these is anybody's message, so there is nobody who could be refused.
+    talk.take(talk.flow.lost(1.0))
+    talk.up()
+    for step in (talk.flow.replay, talk.flow.ask, talk.flow.lost, talk.flow.down):
+        talk.take(step(2.0))
+    talk.up()
+    talk.take(talk.flow.gone())
+    talk.take(talk.flow.leave(3.0))
 
 
 @settings(max_examples=200, deadline=None)
