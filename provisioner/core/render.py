@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import lru_cache
@@ -21,7 +21,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from provisioner.core import escape
 from provisioner.core.fit import Fit
-from provisioner.core.formats import FORMATS, Leaves
+from provisioner.core.formats import FORMATS, Leaves, Unreadable
 from provisioner.core.plan import DesiredFile
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.secret import Secret
@@ -33,12 +33,16 @@ _TOKEN = re.compile(f"Q[0-9]{{3}}{_MARK}")
 _REFUSED = {
     nodes.Macro: "macro", nodes.CallBlock: "call", nodes.FilterBlock: "filter", nodes.AssignBlock: "set … endset",
     nodes.Include: "include", nodes.Import: "import", nodes.FromImport: "import", nodes.Extends: "extends",
-    nodes.Block: "block", nodes.EvalContextModifier: "autoescape", nodes.Call: "a function",
+    nodes.Block: "block", nodes.EvalContextModifier: "autoescape", nodes.Call: "a function", nodes.Pow: "**",
 }  # fmt: skip
 # What may be done to a value in a template. Nothing that escapes (that is the target's business), marks as safe, or
 # changes letters: a value is written whole.
 _FILTERS = ("first", "join", "last", "length", "list", "reverse", "sort")
 _TESTS = ("defined", "undefined", "mapping", "string", "number")
+# No phone's file is nearly as long, and a courier takes several of them in one message.
+_LONGEST = 1024 * 1024  # characters
+_FLATTER = "this is nested without end", "write it flatter"
+_UNUSUAL = "remove unusual characters from the names of this agent"
 # The phone's own words and closed lists, which templates compare; all else is free text that they only write.
 WORDS = frozenset({"transport", "dtmf", "media_encryption", "codecs", "codecs_off", "turn.transport"})
 
@@ -96,7 +100,7 @@ def _render_file(where: str, spec: FileSpec, filling: _Filling) -> Rendered:
     text = _fill(where, spec, filling.names)
     originals = filling.originals
     shape = _shape(where, spec, filling.stand_ins)
-    leaves = _read(where, spec, text)
+    leaves = _read(where, spec, text, _UNUSUAL)
     _compare(where, leaves, shape, _written(spec, originals))
     _check_lines(where, spec, text)
     file = DesiredFile(_path(spec.name), text.encode(), spec.mode, spec.once)
@@ -131,6 +135,8 @@ def _template(where: str, spec: FileSpec) -> Template:
         return environment.from_string(spec.source)
     except TemplateSyntaxError as error:
         raise _wrong(where, f"this is not a Jinja template: {error.message}", "mend it", error.lineno) from None
+    except (RecursionError, SyntaxError, MemoryError):  # Jinja's limits, and those of Python, which it is compiled to
+        raise _wrong(where, *_FLATTER) from None
     except ProvisionerError as error:
         # A constant of the template is escaped when it is compiled.
         raise _renamed(where, error) from None
@@ -159,13 +165,23 @@ def _mistakes(where: str, tree: nodes.Template) -> Iterator[Problem]:
 def _fill(where: str, spec: FileSpec, names: Mapping[str, Any]) -> str:
     template = _template(where, spec)
     try:
-        return template.render(names)
+        return "".join(_within(where, template.generate(names)))
     except ProvisionerError as error:
         raise _renamed(where, error) from None
     except TemplateError as error:
         raise _wrong(where, f"the template cannot be filled: {error.message}", "see the names in the README") from None
     except Exception as error:  # a template is somebody's program: whatever it raises is its own mistake
         raise _wrong(where, f"the template fails with {type(error).__name__}", "mend it") from None
+
+
+def _within(where: str, pieces: Iterable[str]) -> Iterator[str]:
+    """The pieces of a file, which may go on for long."""
+    length = 0
+    for piece in pieces:
+        length += len(piece)
+        if length > _LONGEST:
+            raise _wrong(where, f"the file grows beyond {_LONGEST} characters", "look at its `for`")
+        yield piece
 
 
 def _escape(spec: FileSpec) -> escape.Escape:
@@ -176,7 +192,7 @@ def _escape(spec: FileSpec) -> escape.Escape:
 
 @lru_cache(maxsize=512)
 def _shape(where: str, spec: FileSpec, stand_ins: str) -> _Shape:
-    leaves = _read(where, spec, _fill(where, spec, json.loads(stand_ins)))
+    leaves = _read(where, spec, _fill(where, spec, json.loads(stand_ins)), "mend the template")
     filled = (number for number, (name, value) in enumerate(leaves) if _MARK in name or _MARK in value)
     return _Shape(leaves, tuple(filled))
 
@@ -214,24 +230,27 @@ def _written(spec: FileSpec, originals: Mapping[str, str | Secret]) -> dict[str,
     return {token: escaped(text) for token, text in texts.items()}
 
 
-def _read(where: str, spec: FileSpec, text: str) -> Leaves:
+def _read(where: str, spec: FileSpec, text: str, fix: str) -> Leaves:
+    """What the phone reads; ``fix`` is told where it would read nothing."""
     try:
         return FORMATS[spec.format].parse(text)
-    except ProvisionerError as error:
-        raise _renamed(where, error) from None
+    except Unreadable as error:
+        found = (f"in {problem.where} of what it makes, {problem.what}" for problem in error.problems)
+        raise ProvisionerError(_problem(where, what, fix) for what in found) from None
+    except RecursionError:
+        raise _wrong(where, *_FLATTER) from None
 
 
 def _compare(where: str, leaves: Leaves, shape: _Shape, originals: Mapping[str, str]) -> None:
-    fix = "remove unusual characters from the names of this agent"
     meant = list(shape.leaves)
     if len(leaves) != len(meant):
-        raise _wrong(where, "a value would add or remove a line or an element of the file", fix)
+        raise _wrong(where, "a value would add or remove a line or an element of the file", _UNUSUAL)
     for number in shape.filled:
         name, value = meant[number]
         meant[number] = _filled_in(name, originals), _filled_in(value, originals)
     if leaves != meant:
         name = next(shape.leaves[number][0] for number, leaf in enumerate(leaves) if leaf != meant[number])
-        raise _wrong(where, f"the phone would not read `{name}` as it was meant", fix)
+        raise _wrong(where, f"the phone would not read `{name}` as it was meant", _UNUSUAL)
 
 
 def _filled_in(text: str, originals: Mapping[str, str]) -> str:

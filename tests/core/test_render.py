@@ -68,6 +68,7 @@ def problems(source: str, format: str = "text", **names: object) -> list[str]:
         ("{{ lipsum }}", 1, "there is no value `lipsum`"),
         ("a\n{% if name %}", 2, "this is not a Jinja template"),
         ("a\n{{ name", 2, "this is not a Jinja template"),
+        ("\n{{ 9 ** 9 ** 9 }}", 2, "`**` cannot stand"),
     ],
 )  # fmt: skip
 def test_what_cannot_stand_in_a_template_is_said_at_its_line_before_there_is_an_account(source, line, what):
@@ -112,6 +113,55 @@ def test_a_value_that_is_not_known_is_an_error():
 def test_a_template_that_fails_says_which_and_why_without_the_value():
     (problem,) = problems("{{ name + 1 }}", name=SENTINEL)
     assert problem == "own/f.j2: the template fails with TypeError (mend it)"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ " + "(" * 3000 + "name" + ")" * 3000 + " }}",
+        "{{ " + " + ".join(["name"] * 3000) + " }}",
+        "{% if name %}" * 500 + "{% endif %}" * 500,
+        "{% if name %}" * 110 + "{% endif %}" * 110,
+        "{% for a in codecs %}" * 25 + "{% endfor %}" * 25,
+    ],
+    ids=["parentheses", "sum", "if", "indented", "for"],
+)
+def test_a_template_nested_without_end_is_a_mistake_of_its_own_and_no_bug(source):
+    assert [str(one) for one in check_templates(of(source))] == [
+        "own/f.j2: this is nested without end (write it flatter)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("format", "opening", "closing"), [("json", "[", "]"), ("xml", "<a>", "</a>"), ("script", "", "")]
+)
+def test_a_file_nested_without_end_is_a_mistake_of_its_template_and_no_bug(format, opening, closing):
+    source = opening * 5000 + closing * 5000 if opening else "window.a = " + "[" * 5000 + "]" * 5000 + ";"
+    assert problems(source, format) == ["own/f.j2: this is nested without end (write it flatter)"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["{{ 'x' * 100000000 }}", "{% for a in codecs %}{% for b in codecs %}{{ 'x' * 900000 }}{% endfor %}{% endfor %}"],
+    ids=["at once", "by and by"],
+)
+def test_a_file_without_end_is_not_made(source):
+    (problem,) = problems(source, codecs=["a", "b"])
+    assert problem == "own/f.j2: the file grows beyond 1048576 characters (look at its `for`)"
+
+
+@pytest.mark.parametrize(
+    ("source", "format", "says"),
+    [
+        ('{"a": 1,\n}', "json", "in line 2 of what it makes, this is not JSON (mend the template)"),
+        ("<a>\n<b></a>", "xml", "in line 2 of what it makes, this is not XML (mend the template)"),
+        ('"A" <sip:{{ name }}@h>;a=b{{ name }}', "baresip-accounts",
+         "in line 1 of what it makes, baresip would not read this account, nor any after it "
+         "(remove unusual characters from the names of this agent)"),
+    ],
+)  # fmt: skip
+def test_a_file_that_the_phone_would_not_read_is_told_with_its_line_and_the_cure(source, format, says):
+    assert problems(source, format, name='"') == [f"own/f.j2: {says}"]
 
 
 def test_an_attribute_of_python_is_out_of_reach():
