@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,7 @@ from provisioner.core.reason import Identity, Wanted
 from provisioner.core.relay_way import RelayWay
 from provisioner.core.reply import LoggedIn, Reply, read_reply
 from provisioner.core.schema import SETTINGS
+from provisioner.core.schema_words import HOST
 from provisioner.core.secret import Secret
 from provisioner.edge import disk
 from provisioner.edge.catalog import Catalog
@@ -55,7 +57,8 @@ def render_saved(saved: Saved, catalog: Catalog, targets: Sequence[str], out: Pa
 
 def _job(saved: Saved, login: LoggedIn, catalog: Catalog, targets: Sequence[tuple[str, str]]) -> Job:
     peer = login.peer
-    host = "localhost" if peer.host.lower() in ("", "dynamic") else peer.host
+    # A host that is none is told as the answer's mistake, not as that of an address nobody wrote.
+    host = peer.host if re.fullmatch(HOST, peer.host) and peer.host.lower() != "dynamic" else "localhost"
     said = {
         "platform": {"url": f"https://{host}", **({"realm": saved.realm} if saved.realm else {})},
         "agents": [

@@ -43,7 +43,8 @@ def run(options: argparse.Namespace) -> int:
         password = _password(options.password_file) if options.password_file else None
         relay = RelayWay(options.relay) if options.relay else None
         saved = Saved(options.reply, _read(options.reply), password, options.realm, relay)
-        prepared, written = render_saved(saved, catalog, options.target or sorted(catalog.targets), options.out)
+        chosen = options.target or sorted({*catalog.targets, *catalog.broken})
+        prepared, written = render_saved(saved, catalog, chosen, options.out)
     except ProvisionerError as error:
         complain(error.problems, options.format)
         return REFUSED

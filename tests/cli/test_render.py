@@ -54,6 +54,24 @@ def test_a_phone_without_websocket_is_rendered_for_a_relay(tmp_path: Path):
     assert b'outbound="sip:127.0.0.1:25060;transport=tcp"' in (tmp_path / "out/baresip/accounts").read_bytes()
 
 
+@pytest.mark.parametrize("host", ["sip:acme.example", "https://acme.example/", "2001:db8::1", "öffice.example", "a b"])
+def test_a_host_that_is_none_is_told_of_the_agent_and_not_of_settings_that_nobody_wrote(tmp_path: Path, host: str):
+    path, agent = tmp_path / "reply.json", SimulatedAgent("ana", "pw-ana", "1001", row={"host": host})
+    path.write_text(json.dumps(row_of(agent, "token", "acme.example")))
+    done = render(path, "--out", tmp_path / "out", "--target", "jssip")
+    assert done.returncode == 4
+    assert done.stderr.decode().startswith("agent ana: the platform's `host` is not a host name (set ")
+
+
+def test_a_target_of_the_site_that_is_broken_is_told_when_none_is_named(tmp_path: Path, reply: Path):
+    (tmp_path / "site/own").mkdir(parents=True)
+    (tmp_path / "site/own/manifest.yaml").write_text("titel: Our own phone\n")
+    done = render(reply, "--out", tmp_path / "out", "--templates", tmp_path / "site")
+    assert b"own/manifest.yaml:1:1: `titel` is not a setting (did you mean `title`?)" in done.stderr
+    assert done.returncode == 4
+    assert (tmp_path / "out/jssip/account.json").exists()
+
+
 def test_the_answer_may_come_from_standard_input(tmp_path: Path, reply: Path):
     done = render("-", "--out", tmp_path / "out", "--target", "jssip", "--format", "json", stdin=reply.read_bytes())
     files = json.loads(done.stdout)["files"]
