@@ -30,7 +30,7 @@ from provisioner.edge.service import ServiceManager
 from provisioner.relays import Relays
 from tests.edge.handset import handset
 from tests.edge.test_relay_strangers import TCP, gets
-from tests.machine import Machine, Service
+from tests.machine import Machine, Service, until
 from tests.registrar import server_side
 from tests.session import ANA as USER
 from tests.session import BETO as OTHER
@@ -100,6 +100,16 @@ async def at_work(office: Office) -> AsyncIterator[Service]:
 def relay(status: dict[str, Any]) -> dict[str, Any]:
     [agent] = status["agents"]
     return agent["relay"] or {"phones": [], "problems": [], "remarks": [], "port": None}
+
+
+async def test_another_file_of_authorities_comes_to_the_phones_and_costs_no_login(office: Office):
+    other = office.authority.with_name("other.pem")
+    other.write_bytes(office.authority.read_bytes())
+    async with at_work(office):
+        assert str(office.authority) in office.written()
+        office.settle(ca_file=str(other))
+        await until(lambda: str(other) in office.written())
+    assert office.platform.logins == ["ana"]
 
 
 async def test_a_native_phone_registers_on_an_account_that_allows_only_wss(office: Office):

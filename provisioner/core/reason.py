@@ -76,9 +76,9 @@ def same_login(held: Identity | HeldSession, wanted: Identity) -> bool:
 
 
 def _rendered(wanted: Wanted) -> object:
-    """What files are made from: not how the platform is reached, where the password is kept, how the phone is told."""
+    """What files are made from: not how long is waited, where the password is kept, how the phone is told."""
     turn = tuple(replace(server, password=_ANY) for server in wanted.platform.turn)
-    platform = replace(wanted.platform, url="", ca_file=None, connect_timeout=0.0, timeout=0.0, turn=turn)
+    platform = replace(wanted.platform, url="", connect_timeout=0.0, timeout=0.0, turn=turn)
     choices = tuple(replace(choice, reload=None) for choice in wanted.agent.targets)
     agent = replace(wanted.agent, password=None, workstations=None, targets=choices)
     return platform, agent, dict(wanted.targets), wanted.identity.password_mark, wanted.secrets_mark

@@ -40,7 +40,6 @@ _PLATFORM = mapping(
             "PEM file with the authority that signed the instance's certificate. Default: the system's.",
             pattern=ABSOLUTE,
             sample="/etc/ssl/certs/acme-ca.pem",
-            effect="none",
         ),
         "connect_timeout": duration("Longest time to reach the platform.", "5s", least="100ms", effect="none"),
         "timeout": duration("Longest time for one whole request.", "20s", least="100ms", effect="none"),

@@ -43,7 +43,7 @@ def with_account(**changes: Any) -> Wanted:
         ("the password moved to a file", with_agent(password=FromFile("/etc/marta")), Reason.NOTHING),
         ("other workstations", with_agent(workstations=("ws-*",)), Reason.NOTHING),
         ("the agent is at another line", with_agent(place=Place("b.yaml", 9, 1)), Reason.NOTHING),
-        ("another CA file", with_platform(ca_file="/etc/acme.pem"), Reason.NOTHING),
+        ("another CA file, which phones have in their files", with_platform(ca_file="/etc/acme.pem"), Reason.RENDER),
         ("other time limits", with_platform(connect_timeout=1.0, timeout=2.0), Reason.NOTHING),
         ("the password cannot be read now", wanted(mark=""), Reason.RENDER),
         ("another realm", with_platform(realm="acme"), Reason.RENDER),
