@@ -21,8 +21,9 @@ from provisioner.core.reply import LoggedIn, LoggedOff, NotThere, Outcome, Refus
 from provisioner.core.secret import Secret
 from provisioner.core.session import Attempt, HeldSession
 from provisioner.core.settings import LoginPolicy, Platform
-from provisioner.edge.platform import PlatformAddress, PlatformClient, Stamp, open_platform, stamp
+from provisioner.edge.platform import PlatformAddress, PlatformClient, open_platform
 from provisioner.edge.store import Store
+from provisioner.edge.trust import Stamp, stamp
 from provisioner.seat import Seat
 from provisioner.site import Served
 from provisioner.waiting import first_of

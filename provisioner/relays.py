@@ -10,7 +10,6 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from provisioner.core.account import Account, Transport
@@ -28,7 +27,7 @@ from provisioner.edge.relay import Around, Relay, RelayAccount, RelayState
 from provisioner.edge.relay_line import Server
 from provisioner.edge.socket_owner import SocketOwners
 from provisioner.edge.store import Store
-from provisioner.edge.trust import tls_context
+from provisioner.edge.trust import Stamp, stamp, tls_context
 from provisioner.relay_news import news, relay_as_json
 from provisioner.waiting import Spawn
 
@@ -60,7 +59,7 @@ class Relays:
         self._busy: dict[str, asyncio.Lock] = {}
         self._owners: SocketOwners | None = None
         self._stopped = False
-        self._trust: dict[tuple[object, ...], ssl.SSLContext] = {}
+        self._trust: dict[tuple[str | None, Stamp], ssl.SSLContext] = {}
 
     def through(self, job: Job | None) -> Job | None:
         """``job`` with the way through its relay, where one listens."""
@@ -187,8 +186,7 @@ class Relays:
 
     def _tls(self, ca_file: str | None) -> ssl.SSLContext:
         """The same object as long as the file is the same: another one would open all WebSockets anew."""
-        found = Path(ca_file).stat() if ca_file and Path(ca_file).exists() else None
-        key = (ca_file, found and (found.st_mtime_ns, found.st_size, found.st_ino))
+        key = ca_file, stamp(ca_file)
         if key not in self._trust:
             self._trust = {key: tls_context(ca_file)}
         return self._trust[key]

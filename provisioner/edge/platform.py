@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
@@ -25,7 +24,6 @@ from provisioner.edge.trust import tls_context
 LOGIN = "/Integra/resources/auth/AgentLogin"
 LOGOFF = "/Integra/resources/api/AgentLogoff"
 LARGEST = 64 * 1024
-Stamp = tuple[int, int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +95,6 @@ async def open_platform(address: PlatformAddress) -> AsyncIterator[PlatformClien
         auto_decompress=False,
     ) as session:
         yield PlatformClient(url, session)
-
-
-def stamp(ca_file: str | None) -> Stamp:
-    """Tells whether a CA file was replaced since; None where there is none."""
-    try:
-        found = Path(ca_file).stat() if ca_file else None
-    except OSError:
-        found = None
-    return (found.st_ino, found.st_mtime_ns, found.st_size) if found else None
 
 
 def in_words(error: BaseException) -> str:

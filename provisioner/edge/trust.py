@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 
 from provisioner.core.problem import Place, Problem, ProvisionerError
+
+Stamp = tuple[int, int, int] | None
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
@@ -17,3 +20,12 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
         raise ProvisionerError(Problem(Place("platform.ca_file"), what, "name a PEM file with certificates")) from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+def stamp(ca_file: str | None) -> Stamp:
+    """Tells whether a CA file was replaced since; None where there is none."""
+    try:
+        found = Path(ca_file).stat() if ca_file else None
+    except OSError:
+        found = None
+    return (found.st_ino, found.st_mtime_ns, found.st_size) if found else None

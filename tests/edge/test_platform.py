@@ -29,7 +29,7 @@ from provisioner.demo.platform import (
     SimulatedPlatform,
     serve,
 )
-from provisioner.edge.platform import LARGEST, LOGIN, LOGOFF, PlatformAddress, open_platform, stamp
+from provisioner.edge.platform import LARGEST, LOGIN, LOGOFF, PlatformAddress, open_platform
 
 PASSWORD = "S3cr3t-pw+/=&% ñ"
 MARTA = SimulatedAgent("marta", PASSWORD, "1997")
@@ -272,17 +272,6 @@ def test_a_ca_file_that_cannot_be_used_is_a_problem(tmp_path, content):
 def test_a_folder_is_no_ca_file(tmp_path):
     with pytest.raises(ProvisionerError, match="PEM file"):
         asyncio.run(log_in(PlatformAddress("https://127.0.0.1", str(tmp_path))))
-
-
-def test_a_ca_file_that_is_replaced_has_another_stamp(ca_file, tmp_path):
-    before = stamp(ca_file)
-    assert before is not None
-    assert before == stamp(ca_file)
-    new = tmp_path / "new.pem"
-    trustme.CA().cert_pem.write_to_path(new)
-    new.rename(ca_file)
-    assert stamp(ca_file) != before
-    assert (stamp(None), stamp(str(tmp_path / "missing"))) == (None, None)
 
 
 # Where it may go
