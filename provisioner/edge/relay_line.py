@@ -15,7 +15,7 @@ from provisioner.core.sip.grammar import NotSip
 from provisioner.core.sip.message import Message, parse_message
 from provisioner.core.sip.trial import Address, Failure, Step, Trouble
 from provisioner.edge.probe import ProbeFailed
-from provisioner.edge.websocket import connect, hang_up, new_session
+from provisioner.edge.websocket import connect, hang_up, new_session, send_frame
 
 CONNECT_WITHIN = 10.0
 FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
@@ -137,7 +137,7 @@ class Line:
     async def _send_all(self, frames: aiohttp.ClientWebSocketResponse) -> None:
         try:
             while True:
-                await _send(frames, await self._waiting.get())
+                await send_frame(frames, await self._waiting.get())
         except (OSError, aiohttp.ClientError):
             return
 
@@ -171,15 +171,6 @@ class Line:
         except NotSip:
             return  # RFC 7118 section 4.2 has keep-alives in frames; anything else is not for a phone either
         self._ends.heard(message)
-
-
-async def _send(frames: aiohttp.ClientWebSocketResponse, packet: bytes) -> None:
-    try:
-        text = packet.decode()
-    except UnicodeDecodeError:
-        await frames.send_bytes(packet)
-    else:
-        await frames.send_str(text)
 
 
 async def _ping(frames: aiohttp.ClientWebSocketResponse) -> bool:

@@ -77,6 +77,19 @@ async def connect(
     return frames
 
 
+async def send_frame(frames: aiohttp.ClientWebSocketResponse, message: bytes) -> None:
+    """Send a message as text, or as bytes where it is none (RFC 7118 section 4.2).
+
+    Raises OSError or aiohttp.ClientError when the WebSocket is gone.
+    """
+    try:
+        text = message.decode()
+    except UnicodeDecodeError:
+        await frames.send_bytes(message)
+    else:
+        await frames.send_str(text)
+
+
 def _handshake(error: aiohttp.WSServerHandshakeError) -> Failure:
     if error.status == 101:
         return Failure(Trouble.NO_WEBSOCKET, Step.WEBSOCKET, error.status, error.message)
@@ -135,9 +148,7 @@ class _Frames:
 
     async def send(self, message: bytes) -> None:
         try:
-            await self._frames.send_str(message.decode())
-        except UnicodeDecodeError:
-            await self._frames.send_bytes(message)
+            await send_frame(self._frames, message)
         except (OSError, aiohttp.ClientError):
             raise ProbeFailed(Failure(Trouble.CLOSED, Step.CHALLENGE)) from None
 

@@ -108,6 +108,17 @@ async def test_a_frame_that_is_too_long_is_refused(authority):
             await line.receive()
 
 
+@pytest.mark.parametrize("letter", ["é".encode(), b"\xff"])
+async def test_a_websocket_that_was_closed_carries_nothing_more(authority, letter: bytes):
+    async with line_to(Registrar().then(b""), "ws", authority) as (line, _):
+        await line.send(print_message(QUESTION))
+        with pytest.raises(ProbeFailed):
+            await line.receive()
+        with pytest.raises(ProbeFailed) as caught:
+            await line.send(print_message(QUESTION).replace("é".encode(), letter))
+    assert caught.value.failure.trouble is Trouble.CLOSED
+
+
 async def test_bytes_that_are_no_utf_8_travel_too(authority):
     registrar = Registrar()
     async with registrar.over("udp") as port:
