@@ -113,7 +113,10 @@ class Relays:
         """Close the agent's relay for good, and give its port up."""
         async with self._busy.setdefault(agent, asyncio.Lock()):
             await self.close(agent)
-            await self._ask(partial(Store.drop_relay_port, agent=agent))
+            try:
+                await self._ask(partial(Store.drop_relay_port, agent=agent))
+            except ProvisionerError as error:
+                log.error("agent %s: the port of the relay stays this agent's: %s", agent, error)
 
     async def keep_for(self, agents: Iterable[AgentSettings]) -> None:
         """Let others have the ports that were kept since the service was here last, unless they are for ``agents``."""

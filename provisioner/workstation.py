@@ -98,7 +98,7 @@ class Workstation:
             return (self._overview.unknown(agent),)
         seat.forget_failures()
         seat.renew = True
-        await self._keep(partial(Store.drop_attempt, agent=agent))
+        await self._strike(agent, Store.drop_attempt)
         await self._reloads.memory.ask_again(seat)
         seat.tried.clear()
         self._log_in(seat)
@@ -223,7 +223,8 @@ class Workstation:
         self.couriers.expect({seat.uid for seat in self._seats.values() if seat.uid is not None and seat.holds})
         ours = {seat.login for seat in self._seats.values() if seat.uid is None}
         for login in await self._work(self._bench.cycle.agents) - ours:
-            await self._work(partial(self._bench.cycle.remove, login))
+            for problem in await self._work(partial(self._bench.cycle.remove, login)):
+                log.warning("%s", problem)
         await asyncio.gather(*(self._part(session) for login, session in sessions.items() if login not in site.served))
 
     def _change(self, seat: Seat, served: Served) -> bool:
@@ -281,7 +282,7 @@ class Workstation:
         if self.site.settings.login.log_off_on_removal:
             await self._logins.end(session, self.site.settings.platform)
         else:
-            await self._keep(partial(Store.drop_session, agent=session.agent))
+            await self._strike(session.agent, Store.drop_session)
 
     async def _check_removal(self, site: Site, *, force: bool) -> None:
         before = set(self._seats) | await self._work(self._bench.cycle.agents)
@@ -290,6 +291,13 @@ class Workstation:
             what = f"this would remove {len(gone)} of {len(before)} agents"
             fix = "if that is meant: `provisioner reload --force`, or `removal: {brake: false}`"
             raise ProvisionerError(Problem(Place("configuration"), what, fix))
+
+    async def _strike(self, agent: str, drop: Callable[[Store, str], None]) -> None:
+        """Strike what is over from the state; when the disk does not take it, the next start finds it and does so."""
+        try:
+            await self._keep(lambda store: drop(store, agent))
+        except ProvisionerError as error:
+            log.error("agent %s: what is over is still in the state: %s", agent, error)
 
     async def _keep(self, change: Callable[[Store], T]) -> T:
         return await self._work(lambda: change(self._bench.store))

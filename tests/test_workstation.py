@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -30,6 +33,63 @@ async def test_a_path_moves_from_one_agent_to_another_in_one_change(machine: Mac
         await until(lambda: shared.exists() and json.loads(shared.read_text())["agent"] == "ana")
         await service.until(lambda status: status["everybody_served"])
     assert sorted(platform.logins) == ["ana", "beto"]
+
+
+@contextmanager
+def state_cannot_be_written(machine: Machine) -> Iterator[None]:
+    """Another program has the state's file to itself, as a person with an SQLite shell may."""
+    other = sqlite3.connect(machine.places.state / "state.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.close()
+
+
+async def test_a_refresh_that_the_state_does_not_take_is_done_and_answered(
+    machine: Machine, platform: SimulatedPlatform
+):
+    machine.agent("ana", "  targets: [json]")
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        with state_cannot_be_written(machine):
+            done = await machine.command("refresh", "ana")
+        assert (done.code, done.err) == (0, "")
+        assert "agent ana: what is over is still in the state" in service.log.read_text()
+    assert platform.logins == ["ana", "ana"]
+
+
+@pytest.mark.parametrize("log_off", ["true", "false"])
+async def test_agents_can_be_removed_while_the_state_cannot_be_written_and_the_next_start_forgets_them(
+    machine: Machine, log_off: str
+):
+    rule = f"splay: 0s, log_off_on_removal: {log_off}"
+    machine.main.write_text(machine.main.read_text().replace("splay: 0s", rule))
+    file = machine.agent("ana", "  targets: [json]")
+    machine.agent("beto", "  targets: [json]")
+    async with machine.running() as service:
+        await service.logged_in("ana", "beto")
+        with state_cannot_be_written(machine):
+            file.unlink()
+            assert (await service.reload()).code == 0
+        assert [agent["agent"] for agent in (await service.status())["agents"]] == ["beto"]
+    async with machine.running() as service:
+        await service.logged_in("beto")
+    with open_bench(machine.places, "ws") as bench:
+        assert bench.store.sessions().keys() == {"beto"} and bench.cycle.agents() == {"beto"}
+
+
+async def test_files_of_agents_who_are_gone_that_cannot_be_removed_are_told(machine: Machine):
+    machine.agent("ana", "  targets: [{target: json, path: /srv/phones}]")
+    async with machine.running() as service:
+        await service.logged_in("ana")
+    folder = machine.root / "srv"
+    folder.rename(machine.root / "elsewhere")
+    folder.symlink_to(machine.root / "elsewhere")
+    machine.agent("ana", "  workstations: [nobody]")
+    async with machine.running() as service:
+        await service.status()
+        assert f"{folder}: this is a symbolic link, which is not followed" in service.log.read_text()
 
 
 @pytest.mark.parametrize(
