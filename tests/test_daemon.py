@@ -13,7 +13,7 @@ import pytest
 from provisioner.demo.platform import BUSY, Canned, LogOff, SimulatedAgent, SimulatedPlatform
 from provisioner.edge.platform import LOGOFF
 from tests.machine import Machine, until
-from tests.saving import STYLES
+from tests.saving import STYLES, rename_over
 
 JSON = "  targets: [json]"
 
@@ -99,7 +99,7 @@ async def test_bad_settings_change_nothing_and_the_status_shows_the_mistake(
     async with machine.running() as service:
         await service.logged_in("ana")
         files = machine.files()
-        path.write_text(text.replace("targets", "tagrets"))
+        rename_over(path, text.replace("targets", "tagrets"))
         status = await service.until(lambda status: status["configuration"]["refused_at"] is not None)
         (problem,) = status["configuration"]["problems"]
         assert (Path(problem["where"]).name, problem["line"], problem["column"]) == ("ana.yaml", 5, 3)
