@@ -100,9 +100,7 @@ def _answer(cycle: Cycle, errand: Errand) -> dict[str, Any]:
             case Remove(agent):
                 return brought_as_json(Brought((), cycle.remove(agent), cycle.freed()))
             case Keep(agents):
-                gone = sorted(cycle.agents() - set(agents))
-                problems = tuple(problem for agent in gone for problem in cycle.remove(agent))
-                return brought_as_json(Brought((), problems, cycle.freed()))
+                return brought_as_json(Brought((), cycle.keep(agents), cycle.freed()))
             case Look(agents):
                 return touched_as_json(agent for agent in agents if cycle.drifted(agent))
             case Run():

@@ -5,7 +5,7 @@ Everything here is synchronous and runs in one thread: the daemon's worker, the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from provisioner.core.parcel import Brought, Layout, Parcel, State, TargetReport
@@ -40,6 +40,11 @@ class Cycle:
         """Remove everything that was ever written for ``agent``; gives what could not be removed, and why."""
         self._begin(agent)
         return self._remove(self._ledger.of(agent))
+
+    def keep(self, agents: Collection[str]) -> tuple[Problem, ...]:
+        """Remove the files of everybody but ``agents``; gives what could not be removed, and why."""
+        gone = sorted(self._ledger.agents().difference(agents))
+        return tuple(problem for agent in gone for problem in self.remove(agent))
 
     def would_renew(self, parcels: Iterable[Parcel]) -> frozenset[str]:
         """The folders of those parcels that would bring new content now. Writes nothing."""

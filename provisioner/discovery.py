@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 
@@ -20,6 +20,7 @@ from provisioner.core.sip.verdict import Asked, judge
 from provisioner.edge.store import Store
 from provisioner.edge.trust import tls_context
 from provisioner.enquiry import Enquirer, enquire, passwords_of
+from provisioner.noting import Keep, note
 from provisioner.seat import Seat
 from provisioner.site import Served, SiteReader
 
@@ -32,7 +33,7 @@ class Discovery:
     def __init__(
         self,
         reader: SiteReader,
-        keep: Callable[[Callable[[Store], None]], Awaitable[None]],
+        keep: Keep,
         now: Callable[[], float],
     ) -> None:
         self._reader = reader
@@ -45,10 +46,8 @@ class Discovery:
         realm = await self._seen(account, job) if account else None
         if realm is None or seat.identity != job.wanted.identity:
             return
-        try:
-            await self._keep(partial(Store.put_realm, agent=seat.identity.at_platform, realm=realm))
-        except ProvisionerError as error:
-            log.error("agent %s: the realm is not kept across a restart: %s", seat.login, error)
+        put = partial(Store.put_realm, agent=seat.identity.at_platform, realm=realm)
+        await note(self._keep, put, f"agent {seat.login}: the realm is not kept across a restart")
         seat.served = self._reader.with_realm(seat.served, realm)
 
     def not_forgotten(self, old: Served, new: Served) -> Served:

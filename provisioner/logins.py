@@ -24,6 +24,7 @@ from provisioner.core.settings import LoginPolicy, Platform
 from provisioner.edge.platform import PlatformAddress, PlatformClient, open_platform
 from provisioner.edge.store import Store
 from provisioner.edge.trust import Stamp, stamp
+from provisioner.noting import Keep, note
 from provisioner.seat import Seat
 from provisioner.site import Served
 from provisioner.waiting import first_of
@@ -48,7 +49,7 @@ class Logins:
     def __init__(
         self,
         chances: Chances,
-        keep: Callable[[Callable[[Store], None]], Awaitable[None]],
+        keep: Keep,
         logged_in: Callable[[Seat], Awaitable[None]],
         present: Callable[[Seat], bool],
     ) -> None:
@@ -218,11 +219,7 @@ class Logins:
         return problem
 
     async def _remember(self, agent: str, change: Callable[[Store], None]) -> None:
-        """Write to the state; when the disk does not take it, the daemon goes on with what it holds in memory."""
-        try:
-            await self._keep(change)
-        except ProvisionerError as error:
-            log.error("agent %s: what became of the login is not kept across a restart: %s", agent, error)
+        await note(self._keep, change, f"agent {agent}: what became of the login is not kept across a restart")
 
     async def _client(self, platform: Platform, url: str) -> PlatformClient:
         address = PlatformAddress(url, platform.ca_file, platform.connect_timeout, platform.timeout)

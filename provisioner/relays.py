@@ -28,6 +28,7 @@ from provisioner.edge.relay_line import Server
 from provisioner.edge.socket_owner import SocketOwners
 from provisioner.edge.store import Store
 from provisioner.edge.trust import Stamp, stamp, tls_context
+from provisioner.noting import note
 from provisioner.relay_news import news, relay_as_json
 from provisioner.waiting import Spawn
 
@@ -113,10 +114,8 @@ class Relays:
         """Close the agent's relay for good, and give its port up."""
         async with self._busy.setdefault(agent, asyncio.Lock()):
             await self.close(agent)
-            try:
-                await self._ask(partial(Store.drop_relay_port, agent=agent))
-            except ProvisionerError as error:
-                log.error("agent %s: the port of the relay stays this agent's: %s", agent, error)
+            drop = partial(Store.drop_relay_port, agent=agent)
+            await note(self._ask, drop, f"agent {agent}: no other agent gets the port of the relay")
 
     async def keep_for(self, agents: Iterable[AgentSettings]) -> None:
         """Let others have the ports that were kept since the service was here last, unless they are for ``agents``."""

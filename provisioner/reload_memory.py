@@ -14,12 +14,12 @@ from functools import partial
 from provisioner.core.mark import content_mark
 from provisioner.core.parcel import Parcel, State, TargetReport
 from provisioner.core.pending import Reload
-from provisioner.core.problem import ProvisionerError
 from provisioner.core.reload import Verdict, Wish, asked, free, judged, problem_of, renewed, resumed
 from provisioner.core.told_phones import Told
 from provisioner.edge.store import Store
 from provisioner.hands import Hands
 from provisioner.logins import Chances
+from provisioner.noting import Keep, note
 from provisioner.seat import Seat
 from provisioner.waiting import Spawn
 
@@ -42,7 +42,7 @@ class Means:
 
     told: Callable[[Seat], Mapping[str, Told]]
     hands: Callable[[Seat], Hands | None]
-    keep: Callable[[Callable[[Store], None]], Awaitable[None]]
+    keep: Keep
     again: Callable[[Seat], Awaitable[None]]
     spawn: Spawn
     chances: Chances
@@ -160,15 +160,11 @@ class ReloadMemory:
         return judged(old, policy, wish, self._means.chances.now())
 
     async def _write(self, reload: Reload) -> None:
-        """Write to the state; when the disk does not take it, the daemon goes on with what it holds in memory."""
         if reload.worth_keeping:
             change = partial(Store.put_reload, reload=reload)
         else:
             change = partial(Store.drop_reload, agent=reload.agent, folder=reload.folder)
-        try:
-            await self._means.keep(change)
-        except ProvisionerError as error:
-            log.error("agent %s: what %s is to be told is not kept: %s", reload.agent, reload.target, error)
+        await note(self._means.keep, change, f"agent {reload.agent}: what {reload.target} is to be told is not kept")
 
 
 def folder_of(parcel: Parcel) -> str:

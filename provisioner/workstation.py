@@ -20,6 +20,7 @@ from provisioner.edge.kept_ports import KeptPorts
 from provisioner.edge.store import Store
 from provisioner.hands import OwnHands
 from provisioner.logins import Chances, Logins
+from provisioner.noting import note
 from provisioner.overview import Overview
 from provisioner.phones import Phones
 from provisioner.relays import Relays
@@ -42,8 +43,7 @@ class Workstation:
         self._bench = bench
         self._spawn = spawn
         self._now = chances.now
-        own = OwnHands(bench.cycle, self._work)
-        self.couriers = Couriers(own, self._work, self, spawn)
+        self.couriers = Couriers(OwnHands(bench.cycle, self._work), self._work, self, spawn)
         self._logins = Logins(chances, self._keep, self._logged_in, self.couriers.present)
         self._discovery = Discovery(bench.reader, self._keep, chances.now)
         self._reloads = Reloads(
@@ -98,7 +98,7 @@ class Workstation:
             return (self._overview.unknown(agent),)
         seat.forget_failures()
         seat.renew = True
-        await self._strike(agent, Store.drop_attempt)
+        await self._strike(partial(Store.drop_attempt, agent=agent), agent)
         await self._reloads.memory.ask_again(seat)
         seat.tried.clear()
         self._log_in(seat)
@@ -187,7 +187,8 @@ class Workstation:
             await self._take_up(site)
         for login in [login for login in self._seats if login not in site.served]:
             await self._remove(self._seats.pop(login))
-        changed = [login for login, served in site.served.items() if new_policy or not self._has(login, served)]
+        rendered = {login: seat.rendered for login, seat in self._seats.items()}
+        changed = [login for login, served in site.served.items() if new_policy or rendered.get(login) is not served]
         await self._change_all(changed, site)
         # What did not change may still lack something; it waits for what somebody edited just now.
         await self._change_all([seat.login for seat in self._seats.values() if not is_served(seat)], site)
@@ -197,10 +198,6 @@ class Workstation:
         await self._relays.keep_for(served.wanted.agent for served in site.served.values())
         for seat in list(self._seats.values()) if new_policy else ():
             await self.went(seat)
-
-    def _has(self, login: str, served: Served) -> bool:
-        seat = self._seats.get(login)
-        return seat is not None and seat.rendered is served
 
     async def _change_all(self, logins: Sequence[str], site: Site) -> None:
         seats = [self._seats.setdefault(login, Seat(site.served[login])) for login in logins]
@@ -222,9 +219,8 @@ class Workstation:
         await self._reloads.take_up(self._seats)
         self.couriers.expect({seat.uid for seat in self._seats.values() if seat.uid is not None and seat.holds})
         ours = {seat.login for seat in self._seats.values() if seat.uid is None}
-        for login in await self._work(self._bench.cycle.agents) - ours:
-            for problem in await self._work(partial(self._bench.cycle.remove, login)):
-                log.warning("%s", problem)
+        for problem in await self._work(partial(self._bench.cycle.keep, ours)):
+            log.warning("%s", problem)
         await asyncio.gather(*(self._part(session) for login, session in sessions.items() if login not in site.served))
 
     def _change(self, seat: Seat, served: Served) -> bool:
@@ -282,7 +278,7 @@ class Workstation:
         if self.site.settings.login.log_off_on_removal:
             await self._logins.end(session, self.site.settings.platform)
         else:
-            await self._strike(session.agent, Store.drop_session)
+            await self._strike(partial(Store.drop_session, agent=session.agent), session.agent)
 
     async def _check_removal(self, site: Site, *, force: bool) -> None:
         before = set(self._seats) | await self._work(self._bench.cycle.agents)
@@ -292,12 +288,8 @@ class Workstation:
             fix = "if that is meant: `provisioner reload --force`, or `removal: {brake: false}`"
             raise ProvisionerError(Problem(Place("configuration"), what, fix))
 
-    async def _strike(self, agent: str, drop: Callable[[Store, str], None]) -> None:
-        """Strike what is over from the state; when the disk does not take it, the next start finds it and does so."""
-        try:
-            await self._keep(lambda store: drop(store, agent))
-        except ProvisionerError as error:
-            log.error("agent %s: what is over is still in the state: %s", agent, error)
+    async def _strike(self, change: Callable[[Store], None], agent: str) -> None:
+        await note(self._keep, change, f"agent {agent}: what is over stays in the state until the next start")
 
     async def _keep(self, change: Callable[[Store], T]) -> T:
         return await self._work(lambda: change(self._bench.store))

@@ -55,7 +55,7 @@ async def test_a_refresh_that_the_state_does_not_take_is_done_and_answered(
         with state_cannot_be_written(machine):
             done = await machine.command("refresh", "ana")
         assert (done.code, done.err) == (0, "")
-        assert "agent ana: what is over is still in the state" in service.log.read_text()
+        assert "agent ana: what is over stays in the state until the next start" in service.log.read_text()
     assert platform.logins == ["ana", "ana"]
 
 
