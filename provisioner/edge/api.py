@@ -58,17 +58,17 @@ def bound(path: Path, *, mode: int = 0o600) -> Iterator[socket.socket]:
     """A socket that at no moment more could open than ``mode`` says. The state's lock makes sure that a socket found
     here belongs to nobody any more."""
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    old = os.umask(0o777 ^ mode)
     try:
+        # The file gets the mode that the socket has, less the umask, which is not touched: other threads share it.
+        os.fchmod(listening.fileno(), mode)
         path.unlink(missing_ok=True)
         with socket_address(path) as address:
             listening.bind(address)
+        path.chmod(mode)
     except OSError as error:
         listening.close()
-        what = f"the control socket cannot be made: {error.strerror or error}"
+        what = f"this socket cannot be made: {error.strerror or error}"
         raise ProvisionerError(Problem(Place(str(path)), what, "check the folder's owner and mode")) from None
-    finally:
-        os.umask(old)
     try:
         yield listening
     finally:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import stat
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,7 @@ import pytest
 
 from provisioner.cli.ask import NotRunning, ask
 from provisioner.core.problem import ProvisionerError
-from provisioner.edge.api import control_socket
+from provisioner.edge.api import bound, control_socket
 
 
 async def echo(question: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -31,6 +35,38 @@ async def test_a_question_gets_its_answer(tmp_path: Path):
 async def test_only_the_owner_can_connect(tmp_path: Path):
     async with control_socket(tmp_path / "s", echo):
         assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o666])
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+def test_a_socket_has_the_mode_that_is_asked_for_whatever_the_umask(tmp_path: Path, umask: int, mode: int):
+    previous = os.umask(umask)
+    try:
+        with bound(tmp_path / "s", mode=mode):
+            assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == mode
+    finally:
+        os.umask(previous)
+
+
+def test_what_another_thread_makes_meanwhile_keeps_its_mode(tmp_path: Path):
+    """The worker makes folders for agents' files while the sockets are made, and the umask is everybody's."""
+    is_done = threading.Event()
+
+    def make_folders() -> set[int]:
+        modes, numbers = set(), count()
+        while not is_done.is_set():
+            folder = tmp_path / str(next(numbers))
+            folder.mkdir(0o700)
+            modes.add(stat.S_IMODE(folder.stat().st_mode))
+        return modes
+
+    with ThreadPoolExecutor(1) as worker:
+        found = worker.submit(make_folders)
+        for _ in range(1000):
+            with bound(tmp_path / "s"):
+                pass
+        is_done.set()
+    assert found.result() == {0o700}
 
 
 async def test_the_socket_goes_with_the_service_and_one_left_behind_is_replaced(tmp_path: Path):
