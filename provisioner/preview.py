@@ -163,9 +163,10 @@ def _lines(rendered: Rendered, spec: FileSpec, observed: ObservedFile) -> tuple[
 
 
 def _leaves(spec: FileSpec, observed: ObservedFile) -> Leaves | None:
+    """What the file that is there says; None when it cannot be read as one, as when it is nested without end."""
     try:
-        return FORMATS[spec.format].parse((observed.content or b"").decode()) if observed.content else None
-    except (ProvisionerError, UnicodeDecodeError):
+        return FORMATS[spec.format].parse(observed.content.decode()) if observed.content else None
+    except (ProvisionerError, UnicodeDecodeError, RecursionError):
         return None
 
 

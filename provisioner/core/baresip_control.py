@@ -75,7 +75,7 @@ def calls(text: str) -> int:
 def _said(body: bytes) -> Iterator[Said]:
     try:
         value = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ControlError("something else than baresip listens at its control port") from None
     if isinstance(value, dict) and value.get("response") is True:
         yield Said(value.get("ok") is True, str(value.get("data", "")))

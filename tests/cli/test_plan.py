@@ -99,6 +99,15 @@ async def test_files_of_another_agent_would_not_be_touched(machine: Machine):
     assert "account.json belongs to the target json of agent ana already (give one of them another" in done.out
 
 
+async def test_a_file_that_is_nested_without_end_is_one_that_cannot_be_compared(machine: Machine):
+    machine.agent("ana", JSON)
+    assert (await machine.command("apply")).code == 0
+    [account] = machine.home("ana").rglob("account.json")
+    account.write_text("[" * 50_000)
+    done = await machine.command("plan")
+    assert (done.code, done.err) == (0, "") and f"update {account}" in done.out and "+ .agent: ana" in done.out
+
+
 async def test_what_is_in_the_way_is_named_by_its_whole_path(machine: Machine):
     machine.agent("ana", "  targets: [{target: json, path: ~/link/x}]")
     (machine.home("ana") / "link").symlink_to("/tmp")

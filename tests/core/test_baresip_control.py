@@ -70,7 +70,10 @@ def test_an_answer_may_come_in_pieces_and_events_between(size):
     assert (found, received) == ([Said(ok=False, text="no")], bytearray())
 
 
-@pytest.mark.parametrize("sent", [b"220 mail.example ESMTP", b"x", b"9999999:", b"4:nope,", b"SSH-2.0-x\r\n"])
+@pytest.mark.parametrize(
+    "sent",
+    [b"220 mail.example ESMTP", b"x", b"9999999:", b"4:nope,", b"SSH-2.0-x\r\n", b"60000:" + b"[" * 60_000 + b","],
+)
 def test_what_is_no_baresip_is_said(sent):
     with pytest.raises(ControlError, match="something else than baresip"):
         list(answers(bytearray(sent)))
