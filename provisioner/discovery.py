@@ -4,7 +4,6 @@ from a server whose certificate is verified, and only if that server accepts the
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -12,7 +11,7 @@ from functools import partial
 
 from provisioner.core.account import Account, Proof
 from provisioner.core.derive import account_of
-from provisioner.core.peer import peer_from_row
+from provisioner.core.peer import peer_of
 from provisioner.core.prepare import Job
 from provisioner.core.problem import ProvisionerError
 from provisioner.core.sip.trial import VERIFIED, Trial, realm_shown
@@ -86,7 +85,7 @@ def account_to_ask_for(job: Job) -> Account | None:
     if not platform.discover_realm or agent.overrides.realm or platform.realm:
         return None
     try:
-        peer = peer_from_row(json.loads(job.row.reveal()))
+        peer = peer_of(job.row)
         account, _ = account_of(peer, agent, platform, job.secrets)
     except ProvisionerError:
         return None

@@ -6,7 +6,6 @@ Nothing here touches a line: no request has a Contact, so none changes a binding
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import ssl
 from collections.abc import AsyncIterator, Iterable
@@ -14,7 +13,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field, replace
 
 from provisioner.core.account import Account, Transport
-from provisioner.core.peer import peer_from_row
+from provisioner.core.peer import peer_of
 from provisioner.core.prepare import Job
 from provisioner.core.problem import Place, Problem
 from provisioner.core.secret import Secret
@@ -51,7 +50,7 @@ async def enquire(who: Enquirer, transports: Iterable[Transport]) -> tuple[Trial
 
 def passwords_of(job: Job) -> tuple[Secret, ...]:
     """What may turn out to be the SIP password: what the platform sent, and what the agent logs in with."""
-    given = (peer_from_row(json.loads(job.row.reveal())).secret, job.secrets.password)
+    given = (peer_of(job.row).secret, job.secrets.password)
     return tuple(password for password in given if password)
 
 

@@ -7,7 +7,6 @@ reason is gone, and what is under way is never abandoned half done.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -15,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from provisioner.core.attempt import LOGGED_OFF, attempt_after, next_try
-from provisioner.core.peer import peer_from_row
+from provisioner.core.peer import peer_of
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reply import LoggedIn, LoggedOff, NotThere, Outcome, Refused, Trouble
 from provisioner.core.secret import Secret
@@ -205,7 +204,7 @@ class Logins:
         # Forgotten first: a session that was ended but is still remembered would keep the agent logged off.
         await self._remember(session.agent, partial(Store.drop_session, agent=session.agent))
         where = Place(f"agent {session.agent}")
-        name = peer_from_row(json.loads(session.row.reveal())).name
+        name = peer_of(session.row).name
         try:
             client = await self._client(platform, session.url)
             outcome = await client.log_off(session.login, session.token, f"SIP/{name}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import ssl
@@ -14,7 +13,7 @@ from typing import Any, TypeVar
 
 from provisioner.core.account import Account, Transport
 from provisioner.core.derive import account_of
-from provisioner.core.peer import peer_from_row
+from provisioner.core.peer import peer_of
 from provisioner.core.prepare import Job
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.relay_way import RelayMode, RelayWay, knows_relay, needs_relay
@@ -209,9 +208,7 @@ def _account(job: Job) -> Account | None:
     targets = [one for one in _targets(job) if knows_relay(one)]
     if not targets or not job.wanted.agent.relay.use:
         return None
-    account, _ = account_of(
-        peer_from_row(json.loads(job.row.reveal())), job.wanted.agent, job.wanted.platform, job.secrets
-    )
+    account, _ = account_of(peer_of(job.row), job.wanted.agent, job.wanted.platform, job.secrets)
     return account if needs_relay(account, targets) else None
 
 

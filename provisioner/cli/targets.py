@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from provisioner.cli.common import DONE, REFUSED, add_format, add_places, colourful, complain, places, print_json
 from provisioner.core.abilities import target_as_json
 from provisioner.core.problem import Place, Problem
 from provisioner.core.report import problem_as_json
+from provisioner.core.spelling import did_you_mean
 from provisioner.edge.catalog import CatalogReader, shipped
 
 _BOLD, _END = "\033[1m", "\033[0m"
@@ -38,8 +38,7 @@ def run(options: argparse.Namespace) -> int:
     chosen = {name: target for name, target in catalog.targets.items() if options.name in (None, name)}
     problems = [problem for name, found in catalog.broken.items() if options.name in (None, name) for problem in found]
     if not chosen and not problems:
-        close = get_close_matches(str(options.name), [*catalog.targets], 1)
-        fix = f"did you mean `{close[0]}`?" if close else f"there are: {', '.join(sorted(catalog.targets))}"
+        fix = did_you_mean(str(options.name), catalog.targets) or f"there are: {', '.join(sorted(catalog.targets))}"
         problems = [Problem(Place("targets"), f"there is no target `{options.name}`", fix)]
     described = [target_as_json(target) for _, target in sorted(chosen.items())]
     if options.format == "json":

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 
-STARS = "********"
+from provisioner.core.secret import STARS
+
 LONGEST = 400
 _FAR = 200
 _LONGEST_WORD = len("contraseñas")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 
+from provisioner.core.spelling import did_you_mean
 from provisioner.core.target import Target
 
 
@@ -14,8 +14,7 @@ def wrong_options(target: Target, given: Mapping[str, str]) -> Iterator[tuple[st
     known = target.options
     for name, value in given.items():
         if name not in known:
-            close = get_close_matches(name, known, 1)
-            fix = f"did you mean `{close[0]}`?" if close else f"it has: {', '.join(known) or 'none'}"
+            fix = did_you_mean(name, known) or f"it has: {', '.join(known) or 'none'}"
             yield f"{target.name} has no option `{name}`", fix
         elif known[name].values and value not in known[name].values:
             yield f"the option `{name}` cannot be `{value[:40]}`", f"one of: {', '.join(known[name].values)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -75,6 +76,14 @@ def peer_from_row(row: Mapping[str, object]) -> Peer:
         **known,
         extra=extra,
     )
+
+
+def peer_of(row: Secret) -> Peer:
+    """The peer in a login's answer that was kept as JSON text (``LoggedIn.row``, ``HeldSession.row``).
+
+    Raises ProvisionerError as ``peer_from_row`` does.
+    """
+    return peer_from_row(json.loads(row.reveal()))
 
 
 def token_of(row: Mapping[str, object]) -> Secret:

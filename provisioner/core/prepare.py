@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 from provisioner.core.account import Account, Transport
 from provisioner.core.derive import Secrets, account_of
 from provisioner.core.fit import Choice, can_serve, fit
 from provisioner.core.layout import layout
 from provisioner.core.parcel import Home, Layout
-from provisioner.core.peer import peer_from_row
+from provisioner.core.peer import peer_of
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reason import Wanted
 from provisioner.core.relay_way import RelayWay, Way
@@ -20,6 +18,7 @@ from provisioner.core.render import Rendered, render
 from provisioner.core.rivals import rivalry, rivals
 from provisioner.core.secret import Secret
 from provisioner.core.settings import TargetChoice
+from provisioner.core.spelling import did_you_mean
 from provisioner.core.target import Target
 
 
@@ -79,7 +78,7 @@ def prepare(job: Job) -> Prepared:
     """Work out all files of one agent. Never raises for a known mistake: it is in the problems of what it concerns."""
     agent = job.wanted.agent
     try:
-        peer = peer_from_row(json.loads(job.row.reveal()))
+        peer = peer_of(job.row)
         account, remarks = account_of(peer, agent, job.wanted.platform, job.secrets)
     except ProvisionerError as error:
         return Prepared(agent.login, None, (), error.problems)
@@ -108,8 +107,7 @@ def unusable(job: Job, choice: TargetChoice) -> tuple[Problem, ...]:
     if choice.target in job.broken:
         return job.broken[choice.target]
     place = Place(f"agent {job.wanted.agent.login}")
-    close = get_close_matches(choice.target, job.catalog, 1)
-    fix = f"did you mean `{close[0]}`?" if close else "`provisioner targets` lists them"
+    fix = did_you_mean(choice.target, job.catalog) or "`provisioner targets` lists them"
     return (Problem(place, f"there is no target `{choice.target}`", fix),)
 
 

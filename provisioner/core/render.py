@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
@@ -25,6 +24,7 @@ from provisioner.core.formats import FORMATS, Leaves, Unreadable
 from provisioner.core.plan import DesiredFile
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.secret import Secret
+from provisioner.core.spelling import did_you_mean
 from provisioner.core.target import VALUES, FileSpec, Target
 
 _MARK = "xQ"
@@ -157,8 +157,7 @@ def _mistakes(where: str, tree: nodes.Template) -> Iterator[Problem]:
     unknown = meta.find_undeclared_variables(tree) - set(VALUES)
     for name in tree.find_all(nodes.Name):
         if name.name in unknown and name.ctx == "load":
-            close = get_close_matches(name.name, VALUES, 1)
-            fix = f"did you mean `{close[0]}`?" if close else f"there are: {', '.join(VALUES)}"
+            fix = did_you_mean(name.name, VALUES) or f"there are: {', '.join(VALUES)}"
             yield _problem(where, f"there is no value `{name.name}`", fix, name.lineno)
 
 

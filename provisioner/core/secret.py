@@ -16,7 +16,8 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The text itself. Called in two kinds of places only: what goes to the platform and what goes into a file."""
+        """The text itself, for what must have it: the platform and the SIP server, a phone's file, the private state,
+        and the proofs and marks that are made of it. Whoever calls this shows it to nobody else."""
         return self._text
 
     def __bool__(self) -> bool:
