@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -148,7 +149,7 @@ class Line:
             try:
                 frame = await frames.receive(patience.pong_within if asked else patience.ping_every)
             except TimeoutError:
-                if asked or not await _ping(frames):
+                if asked or not await _went_out(frames.ping()):
                     return
                 asked = True
                 continue
@@ -159,7 +160,8 @@ class Line:
                 case aiohttp.WSMsgType.BINARY:
                     self._hear(frame.data)
                 case aiohttp.WSMsgType.PING:
-                    await frames.pong(frame.data)
+                    if not await _went_out(frames.pong(frame.data)):
+                        return
                 case aiohttp.WSMsgType.PONG:
                     pass
                 case _:
@@ -173,9 +175,10 @@ class Line:
         self._ends.heard(message)
 
 
-async def _ping(frames: aiohttp.ClientWebSocketResponse) -> bool:
+async def _went_out(sending: Awaitable[None]) -> bool:
+    """Whether something could be sent: the connection may be gone before its end was read."""
     try:
-        await frames.ping()
+        await sending
     except (OSError, aiohttp.ClientError):
         return False
     return True

@@ -224,6 +224,19 @@ async def test_a_websocket_on_which_nobody_lives_is_opened_anew(tmp_path: object
         assert only(one.relay.state()).reconnects >= 1  # type: ignore[attr-defined]
 
 
+async def test_a_server_that_asks_for_a_sign_of_life_and_hangs_up_at_once_is_connected_anew(
+    desk: Bench, server: SipServer
+):
+    async with handset(desk.port, NAME) as phone:
+        await phone.registers()
+        [frames] = server.open_frames
+        await frames.ping()
+        assert frames._req is not None and frames._req.transport is not None
+        frames._req.transport.close()  # over TLS both can be read at once
+        await server.until(lambda: server.opened == 2)
+        assert (await phone.registers()).status == 200
+
+
 async def test_a_websocket_that_answers_pings_is_kept(tmp_path: object, server: SipServer):
     hasty = Patience(ping_every=0.02, pong_within=5.0)
     async with bench(tmp_path, server, patience=hasty) as one, handset(one.port, NAME) as phone:
