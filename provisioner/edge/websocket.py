@@ -6,8 +6,8 @@ import asyncio
 import secrets
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -139,6 +139,15 @@ class _Known(AbstractResolver):
         """Nothing is open."""
 
 
+@contextmanager
+def _closing() -> Iterator[None]:
+    """A WebSocket that is found to be gone was closed."""
+    try:
+        yield
+    except (OSError, aiohttp.ClientError):
+        raise ProbeFailed(Failure(Trouble.CLOSED, Step.CHALLENGE)) from None
+
+
 class _Frames:
     repeats, heard = False, False
 
@@ -147,13 +156,12 @@ class _Frames:
         self.sent_by = f"{secrets.token_hex(6)}.invalid"
 
     async def send(self, message: bytes) -> None:
-        try:
+        with _closing():
             await send_frame(self._frames, message)
-        except (OSError, aiohttp.ClientError):
-            raise ProbeFailed(Failure(Trouble.CLOSED, Step.CHALLENGE)) from None
 
     async def receive(self) -> Message:
-        frame = await self._frames.receive()
+        with _closing():  # it answers pings meanwhile
+            frame = await self._frames.receive()
         match frame.type:
             case aiohttp.WSMsgType.TEXT:
                 return parsed(frame.data.encode("utf-8", "surrogateescape"))

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trustme
+from aiohttp import web
 
 from provisioner.core.account import Transport
 from provisioner.core.sip.headers import Header, Headers
@@ -17,7 +18,7 @@ from provisioner.core.sip.message import Request, Response, print_message
 from provisioner.core.sip.trial import Address, Step, Trouble
 from provisioner.edge.probe import Line, ProbeFailed, host_port, open_line, resolve
 from provisioner.edge.websocket import open_websocket
-from tests.registrar import Registrar, server_side
+from tests.registrar import Registrar, server_side, web_server
 
 QUESTION = Request("OPTIONS", "sip:a", Headers((Header("Call-ID", "1"), Header("CSeq", "1 OPTIONS"), Header("X", "é"))))
 OK = Response(200, "OK", Headers(QUESTION.headers.fields[:2]))
@@ -116,6 +117,27 @@ async def test_a_websocket_that_was_closed_carries_nothing_more(authority, lette
             await line.receive()
         with pytest.raises(ProbeFailed) as caught:
             await line.send(print_message(QUESTION).replace("é".encode(), letter))
+    assert caught.value.failure.trouble is Trouble.CLOSED
+
+
+async def test_a_server_that_asks_for_a_sign_of_life_and_hangs_up_at_once_has_closed(authority):
+    async def serve(request: web.Request) -> web.StreamResponse:
+        frames = web.WebSocketResponse(protocols=("sip",))
+        await frames.prepare(request)
+        await frames.ping()
+        assert request.transport is not None
+        request.transport.close()  # over TLS both can be read at once
+        return frames
+
+    app = web.Application()
+    app.router.add_get("/ws", serve)
+    trust = ssl.create_default_context()
+    authority.configure_trust(trust)
+    async with web_server(app, server_side(authority)) as port:
+        address = Address(Transport.WSS, "localhost", port, f"wss://localhost:{port}/ws")
+        async with open_websocket(address, "127.0.0.1", trust, lambda _: None) as line:
+            with pytest.raises(ProbeFailed) as caught:
+                await line.receive()
     assert caught.value.failure.trouble is Trouble.CLOSED
 
 
