@@ -157,7 +157,8 @@ class SiteReader:
         known = looked if looked and looked.agent is agent else None
         if known and known.steady and common.same and common.same_realms:
             return known
-        if not (known.served is not None if known else self._works_here(agent)):
+        works_here = known.served is not None if known else self._works_here(agent)
+        if not works_here:
             return _Looked(agent, None, steady=True)
         served = looked.served if looked else None
         if served is None or not (known and common.same and self._is_as_before(served, agent, common)):

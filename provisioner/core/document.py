@@ -134,14 +134,13 @@ class _Reader:
         self._resolved: dict[tuple[int, str], Mapping[str, Any]] = {}
         # Every value takes a byte of text, so only aliases that multiply can pass this bound.
         self._left = max(10_000, len(document.text))
+        self._is_endless = False
 
     def read(self, node: yaml.Node, schema: object, depth: int) -> object:
         """The plain value of ``node``, read as ``schema`` means it."""
         self._left -= 1
-        if self._left < 0 or depth > DEEPEST:
-            if self._left >= -1 or depth > DEEPEST:
-                self._left = -2
-                self._wrong(node, "the aliases (*name) or the nesting here go on without end", "write the values out")
+        if self._is_endless or self._left < 0 or depth > DEEPEST:
+            self._give_up_at(node)
             return None
         match node:
             case yaml.MappingNode():
@@ -207,6 +206,12 @@ class _Reader:
             if kind in _types(resolved):
                 return resolved
         return schema
+
+    def _give_up_at(self, node: yaml.Node) -> None:
+        """Read nothing more, and say so once."""
+        if not self._is_endless:
+            self._wrong(node, "the aliases (*name) or the nesting here go on without end", "write the values out")
+        self._is_endless = True
 
     def _wrong(self, node: yaml.Node, what: str, fix: str) -> None:
         mark = node.start_mark

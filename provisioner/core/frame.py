@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-HEAD = 4
-# A phone's files are a few kilobytes. What comes back is only told about, so it may be less; who one is, less still.
+HEAD = 4  # bytes
+# Bytes of a message. A phone's files are a few kilobytes. What comes back is only told about, so it may be less; who
+# one is, less still.
 LONGEST_TO_COURIER = 16 * 1024 * 1024
 LONGEST_TO_DAEMON = 256 * 1024
 LONGEST_HELLO = 1024

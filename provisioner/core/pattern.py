@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 
 from provisioner.core.schema_words import (
     ABSOLUTE,
@@ -32,15 +33,8 @@ _PLAIN = {
 def misfit(pattern: str, text: str) -> tuple[str, str]:
     """What is wrong with ``text``, which does not match ``pattern``, and what to do. ``text`` is not repeated: it may
     hold a password."""
-    match pattern:
-        case _ if pattern == DURATION:
-            return _length(text)
-        case _ if pattern == URL:
-            return _address(text)
-        case _ if pattern == HOST_PORT:
-            return _host_port(text)
-        case _ if pattern == FOLDER:
-            return _folder(text)
+    if looked_at := _LOOKED_AT.get(pattern):
+        return looked_at(text)
     return _PLAIN.get(pattern, ("has characters that cannot stand here", "see `provisioner schema`"))
 
 
@@ -80,3 +74,11 @@ def _folder(text: str) -> tuple[str, str]:
     if "{" in text or "}" in text:
         return "has braces around something unknown", "only {login} and {user} are replaced"
     return "leads nowhere", "name a folder, without `..`"
+
+
+_LOOKED_AT: Mapping[str, Callable[[str], tuple[str, str]]] = {
+    DURATION: _length,
+    URL: _address,
+    HOST_PORT: _host_port,
+    FOLDER: _folder,
+}

@@ -18,11 +18,12 @@ from provisioner.core.sip.trial import Address, Failure, Step, Trouble
 from provisioner.edge.probe import ProbeFailed
 from provisioner.edge.websocket import connect, hang_up, new_session, send_frame
 
+# In seconds.
 CONNECT_WITHIN = 10.0
 FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
 # A connection that lasted shorter was none: the wait goes on growing.
 HELD = 5.0
-MOST_WAITING = 256
+MOST_WAITING = 256  # packets
 
 
 @dataclass(frozen=True, slots=True)

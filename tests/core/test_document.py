@@ -69,6 +69,11 @@ def test_aliases_cannot_explode():
     assert len(problems) == 1 and "without end" in problems[0].what
 
 
+def test_nesting_that_is_too_deep_is_said_once_however_much_stands_there():
+    problems = read_document("x.yaml", "[" * 42 + "a, b, c, d" + "]" * 42, {}).problems
+    assert len(problems) == 1 and "without end" in problems[0].what
+
+
 @pytest.mark.parametrize("text", ["[" * 200 + "]" * 200, "a: " + "{a: " * 100 + "1" + "}" * 100, "a: &a [*a]\n"])
 def test_nesting_has_an_end(text):
     assert read_document("x.yaml", text, {}).problems

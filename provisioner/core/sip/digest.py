@@ -45,7 +45,7 @@ class Challenge:
 
     @property
     def needs_md5(self) -> bool:
-        """Whether an HA1, which is an MD5, is enough for the answer."""
+        """Whether the answer is an MD5, for which an HA1 is enough; any other needs the password."""
         return self.hash_name == _MD5
 
 

@@ -10,7 +10,7 @@ from provisioner.core.sip.address import read_via
 from provisioner.core.sip.message import Request, Response
 from provisioner.core.sip.reply import cseq_of
 
-# 64 × T1: until then a packet may come again (RFC 3261 section 17.1.1.2).
+# Seconds, 64 × T1: until then a packet may come again (RFC 3261 section 17.1.1.2).
 LINGERS = 32.0
 MOST = 512
 

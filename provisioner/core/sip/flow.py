@@ -28,7 +28,7 @@ from provisioner.core.sip.rewrite import (
 from provisioner.core.sip.sender import Sender
 from provisioner.core.sip.sides import Link, Output, Shared, ToPhone, ToServer
 
-RETRY_AFTER = 5
+RETRY_AFTER = 5  # seconds, told to a phone while the server is away
 _MOST_CALLED = 256
 
 

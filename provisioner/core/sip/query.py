@@ -15,7 +15,7 @@ from provisioner.core.sip.headers import Header, Headers
 from provisioner.core.sip.message import Message, Request, Response
 
 METHOD = "REGISTER"
-T1, T2 = 0.5, 4.0
+T1, T2 = 0.5, 4.0  # seconds (RFC 3261 section 17.1.1.1)
 _SEQUENCE = re.compile(rf"([0-9]{{1,10}})\s+{METHOD}")
 _SECONDS = re.compile("[0-9]{1,10}")
 
