@@ -8,6 +8,7 @@ once for all who wait. That of UDP is read in the loop, unless it is long.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import socket
@@ -16,6 +17,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+log = logging.getLogger(__name__)
 _TABLES = Path("/proc/self/net")
 # Bytes of a table that are read in a millisecond.
 _SMALL = 100_000
@@ -74,7 +76,11 @@ class SocketOwners:
 
     def _connections_apart(self, asked: Iterable[Connection]) -> Mapping[Connection, set[int]]:
         with self._tcp_read:
-            return _connections(self._tcp, asked)
+            try:
+                return _connections(self._tcp, asked)
+            except OSError as error:
+                _tell(error)
+                return {one: set() for one in asked}
 
     def _senders_apart(self, far: Address) -> set[int]:
         with self._udp_read:
@@ -84,9 +90,17 @@ class SocketOwners:
         port = f"{far[1]:04X}"
         at = "|".join([*_spellings(far), *(f"{host}:{port}" for host in _ANYWHERE)])
         line = re.compile(rf": (?:{at}) \S+ [0-9A-F]+ \S+ \S+ \S+ +([0-9]+) ".encode())
-        table = b"".join(piece for file in self._udp for piece in _pieces(file))
+        try:
+            table = b"".join(piece for file in self._udp for piece in _pieces(file))
+        except OSError as error:
+            _tell(error)
+            return set()
         self._udp_size = len(table)
         return {int(uid) for uid in line.findall(table)}
+
+
+def _tell(error: OSError) -> None:
+    log.warning("whose sockets there are cannot be read, so nobody is let in: %s", error.strerror)
 
 
 def _connections(files: Iterable[int], asked: Iterable[Connection]) -> Mapping[Connection, set[int]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import socket
 import sys
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -176,6 +178,31 @@ async def test_owners_are_told_by_address(desk: Bench):
         assert await owners.of_connection(one.getpeername(), ("127.0.0.1", 1)) == set()
     assert await owners.of_sender(("127.0.0.1", a_port())) == set()
     owners.close()
+
+
+async def test_tables_that_cannot_be_read_name_nobody_until_they_can_be_again():
+    owners = SocketOwners()
+    files = [file for file in map(int, os.listdir("/proc/self/fd")) if _is_table(file)]
+    tables = {file: os.dup(file) for file in files}
+    pipe = os.pipe()
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as one:
+        far, near = one.getsockname(), one.getpeername()
+        for file in tables:
+            os.dup2(pipe[0], file)  # of a pipe nothing can be read by offset
+        assert await asyncio.wait_for(owners.of_connection(far, near), PATIENCE) == set()
+        assert await owners.of_sender(far) == set()
+        for file, table in tables.items():
+            os.dup2(table, file)
+        assert await asyncio.wait_for(owners.of_connection(far, near), PATIENCE) == {os.getuid()}
+    for file in (*tables.values(), *pipe):
+        os.close(file)
+    owners.close()
+
+
+def _is_table(file: int) -> bool:
+    with suppress(OSError):  # the folder's own descriptor is gone by now
+        return re.search(r"/net/(tcp|udp)6?$", os.readlink(f"/proc/self/fd/{file}")) is not None
+    return False
 
 
 async def test_who_asks_whose_a_connection_is_when_the_end_comes_is_answered():
