@@ -27,7 +27,7 @@ AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
-class TransportReport:
+class VerifiedTransport:
     """What was tried over one transport, and the verdict. ``registered`` is None where the server did not tell."""
 
     trial: Trial
@@ -36,7 +36,7 @@ class TransportReport:
 
 
 @dataclass(frozen=True, slots=True)
-class TargetReport:
+class VerifiedTarget:
     """Whether one softphone could register over its ``way``, None where it has none, and if not why."""
 
     target: str
@@ -46,13 +46,13 @@ class TargetReport:
 
 
 @dataclass(frozen=True, slots=True)
-class AgentReport:
+class VerifiedAgent:
     """Everything about one agent; ``account`` None where there is none to ask for."""
 
     agent: str
     account: Account | None
-    transports: tuple[TransportReport, ...]
-    targets: tuple[TargetReport, ...]
+    transports: tuple[VerifiedTransport, ...]
+    targets: tuple[VerifiedTarget, ...]
     problems: tuple[Problem, ...]
 
     @property
@@ -72,35 +72,35 @@ class Verifier:
         self._timeout = timeout
         self._slots = asyncio.Semaphore(AT_ONCE)
 
-    async def verify(self, served: Served) -> AgentReport:
+    async def verify(self, served: Served) -> VerifiedAgent:
         """Ask for one agent. What is wrong is in the report."""
         login = served.wanted.agent.login
         session = self._held.sessions.get(login)
         why_not = _without_session(served, session)
         if session is None or why_not:
-            return AgentReport(login, None, (), (), (*served.problems, *why_not))
+            return VerifiedAgent(login, None, (), (), (*served.problems, *why_not))
         job = self._site.job(served, session.row)
         if job is None:
-            return AgentReport(login, None, (), (), served.problems)
+            return VerifiedAgent(login, None, (), (), served.problems)
         async with self._slots:
             return await self._asked(self._held.with_relay(job), served)
 
-    async def _asked(self, job: Job, served: Served) -> AgentReport:
+    async def _asked(self, job: Job, served: Served) -> VerifiedAgent:
         prepared = prepare(job)
         problems = (*served.problems, *prepared.problems)
         account = prepared.account
         if account is None:
-            return AgentReport(prepared.agent, None, (), (), problems)
+            return VerifiedAgent(prepared.agent, None, (), (), problems)
         passwords = passwords_of(job)
         try:
             who = Enquirer(account, passwords, tls_context(job.wanted.platform.ca_file), self._timeout)
         except ProvisionerError as error:
-            return AgentReport(prepared.agent, account, (), (), (*problems, *error.problems))
+            return VerifiedAgent(prepared.agent, account, (), (), (*problems, *error.problems))
         trials = await enquire(who, account.transports)
         verdicts = judge(trials, Asked(account, passwords, self._now(), self._timeout))
         transports = tuple(map(_transport, trials, verdicts))
         targets = tuple(_target(target, transports) for target in prepared.targets)
-        return AgentReport(prepared.agent, account, transports, targets, problems)
+        return VerifiedAgent(prepared.agent, account, transports, targets, problems)
 
 
 def _without_session(served: Served, session: HeldSession | None) -> tuple[Problem, ...]:
@@ -114,25 +114,25 @@ def _without_session(served: Served, session: HeldSession | None) -> tuple[Probl
     return ()
 
 
-def _transport(trial: Trial, verdict: Verdict) -> TransportReport:
+def _transport(trial: Trial, verdict: Verdict) -> VerifiedTransport:
     if trial.response is None or not verdict.able:
-        return TransportReport(trial, verdict, None)
+        return VerifiedTransport(trial, verdict, None)
     try:
-        return TransportReport(trial, verdict, tuple(bindings(trial.response)))
+        return VerifiedTransport(trial, verdict, tuple(bindings(trial.response)))
     except NotSip:
         remark = "who is registered cannot be read: the server names a contact that is none"
-        return TransportReport(trial, replace(verdict, remarks=(*verdict.remarks, remark)), None)
+        return VerifiedTransport(trial, replace(verdict, remarks=(*verdict.remarks, remark)), None)
 
 
-def _target(prepared: PreparedTarget, transports: Iterable[TransportReport]) -> TargetReport:
+def _target(prepared: PreparedTarget, transports: Iterable[VerifiedTransport]) -> VerifiedTarget:
     name, way = prepared.choice.target, prepared.way
     if way is None or not prepared.ready:
-        return TargetReport(name, way, False, prepared.problems)
+        return VerifiedTarget(name, way, False, prepared.problems)
     able = any(one.verdict.able for one in transports if one.trial.transport is way.transport)
-    return TargetReport(name, way, able, prepared.problems)
+    return VerifiedTarget(name, way, able, prepared.problems)
 
 
-def as_json(report: AgentReport) -> dict[str, Any]:
+def as_json(report: VerifiedAgent) -> dict[str, Any]:
     """The report for programs: no secrets, and nothing of what was signed."""
     return {
         "agent": report.agent,
@@ -161,7 +161,7 @@ def _account(account: Account) -> dict[str, Any]:
     }
 
 
-def _transport_as_json(one: TransportReport) -> dict[str, Any]:
+def _transport_as_json(one: VerifiedTransport) -> dict[str, Any]:
     trial, verdict, challenge = one.trial, one.verdict, one.trial.challenge
     return {
         "transport": trial.transport,

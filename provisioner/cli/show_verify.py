@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from provisioner.core.report import printable, problems_as_text
 from provisioner.core.sip.trial import Trial
-from provisioner.verify import AgentReport, TargetReport, TransportReport
+from provisioner.verify import VerifiedAgent, VerifiedTarget, VerifiedTransport
 
 _GREEN, _YELLOW, _RED, _BOLD, _DIM, _END = "\033[32m", "\033[33m", "\033[31m", "\033[1m", "\033[2m", "\033[0m"
 _MOST_SHOWN = 5
@@ -19,7 +19,7 @@ class Lines:
     def __init__(self, *, colour: bool) -> None:
         self._colour = colour
 
-    def agent(self, report: AgentReport) -> Iterator[str]:
+    def agent(self, report: VerifiedAgent) -> Iterator[str]:
         """One agent: the verdict, each transport, each softphone."""
         verdict = "can register" if report.able else "cannot register as it is"
         who = f"  {report.account.name}@{report.account.domain}" if report.account else ""
@@ -32,7 +32,7 @@ class Lines:
         if report.problems:
             yield problems_as_text(report.problems, colour=self._colour)
 
-    def _transport(self, one: TransportReport) -> Iterator[str]:
+    def _transport(self, one: VerifiedTransport) -> Iterator[str]:
         trial, verdict = one.trial, one.verdict
         yield f"  {self._mark(verdict.able)} {trial.transport:4} {printable(str(trial.address))}"
         colour, took = (_GREEN, f" in {_ms(sum(s for _, s in trial.steps))}") if verdict.able else (_RED, "")
@@ -45,7 +45,7 @@ class Lines:
         for remark in verdict.remarks:
             yield _INDENT + self._in(_YELLOW, remark)
 
-    def _target(self, target: TargetReport, report: AgentReport, width: int) -> Iterator[str]:
+    def _target(self, target: VerifiedTarget, report: VerifiedAgent, width: int) -> Iterator[str]:
         name = printable(target.target).ljust(width)
         if target.able:
             yield f"  {self._mark(True)} {name}  would register {target.way}"
@@ -75,7 +75,7 @@ def _challenge(trial: Trial) -> str:
     return f"realm `{challenge.realm[:80]}`, {challenge.algorithm or 'MD5'}{quality}"
 
 
-def _registered(one: TransportReport) -> str:
+def _registered(one: VerifiedTransport) -> str:
     if one.registered is None:
         return ""
     shown = [

@@ -32,7 +32,7 @@ from provisioner.opening import here, reader_of
 from provisioner.places import Places
 from provisioner.preview import Held
 from provisioner.site import Served, Site
-from provisioner.verify import AgentReport, Verifier, as_json
+from provisioner.verify import VerifiedAgent, Verifier, as_json
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +93,7 @@ def _chosen(site: Site, agent: str | None) -> list[Served]:
     return [site.served[agent]]
 
 
-async def _verify(verifier: Verifier, chosen: list[Served], *, as_they_come: bool) -> list[AgentReport]:
+async def _verify(verifier: Verifier, chosen: list[Served], *, as_they_come: bool) -> list[VerifiedAgent]:
     lines = Lines(colour=colourful(sys.stdout))
     reports = []
     async with asyncio.TaskGroup() as group:
