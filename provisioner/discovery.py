@@ -10,9 +10,7 @@ from contextlib import suppress
 from functools import partial
 
 from provisioner.core.account import Account, Proof
-from provisioner.core.derive import account_of
-from provisioner.core.peer import peer_of
-from provisioner.core.prepare import Job
+from provisioner.core.prepare import Job, account_for
 from provisioner.core.problem import ProvisionerError
 from provisioner.core.sip.trial import VERIFIED, Trial, realm_shown
 from provisioner.core.sip.verdict import Asked, judge
@@ -85,8 +83,7 @@ def account_to_ask_for(job: Job) -> Account | None:
     if not platform.discover_realm or agent.overrides.realm or platform.realm:
         return None
     try:
-        peer = peer_of(job.row)
-        account, _ = account_of(peer, agent, platform, job.secrets)
+        account, _ = account_for(job)
     except ProvisionerError:
         return None
     unproven = account.credential.proof in (Proof.ASSUMED, Proof.SEEN)

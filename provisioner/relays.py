@@ -12,9 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from provisioner.core.account import Account, Transport
-from provisioner.core.derive import account_of
-from provisioner.core.peer import peer_of
-from provisioner.core.prepare import Job
+from provisioner.core.prepare import Job, account_for
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.relay_way import RelayMode, RelayWay, knows_relay, needs_relay
 from provisioner.core.settings import AgentSettings
@@ -208,7 +206,7 @@ def _account(job: Job) -> Account | None:
     targets = [one for one in _targets(job) if knows_relay(one)]
     if not targets or not job.wanted.agent.relay.use:
         return None
-    account, _ = account_of(peer_of(job.row), job.wanted.agent, job.wanted.platform, job.secrets)
+    account, _ = account_for(job)
     return account if needs_relay(account, targets) else None
 
 

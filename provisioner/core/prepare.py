@@ -74,12 +74,19 @@ class Prepared:
     problems: tuple[Problem, ...]
 
 
+def account_for(job: Job) -> tuple[Account, tuple[Problem, ...]]:
+    """The account of the job's agent, and remarks on what was odd.
+
+    Raises ProvisionerError with every reason why the login's answer makes none.
+    """
+    return account_of(peer_of(job.row), job.wanted.agent, job.wanted.platform, job.secrets)
+
+
 def prepare(job: Job) -> Prepared:
     """Work out all files of one agent. Never raises for a known mistake: it is in the problems of what it concerns."""
     agent = job.wanted.agent
     try:
-        peer = peer_of(job.row)
-        account, remarks = account_of(peer, agent, job.wanted.platform, job.secrets)
+        account, remarks = account_for(job)
     except ProvisionerError as error:
         return Prepared(agent.login, None, (), error.problems)
     targets = tuple(_prepare_target(job, account, choice) for choice in agent.targets)
