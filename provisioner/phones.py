@@ -47,7 +47,7 @@ class Phones:
         """Remove all files of ``seat``. Where its home is out of reach the courier does it when it comes."""
         await self._reloads.remove(seat)
         if hands := self._hands(seat):
-            await self._patiently(seat.uid, self._remove(hands, seat.login))
+            await self._patiently(seat.uid, self._remove(hands, seat))
 
     async def mend(self, seats: Iterable[Seat], job_of: Callable[[Seat], Job | None]) -> None:
         """Bring the files anew that somebody deleted, edited or loosened since they were written, or that lack
@@ -86,12 +86,14 @@ class Phones:
             _tell(seat.report, before)
             self._reloads.wake(seat)
 
-    async def _remove(self, hands: Hands, login: str) -> None:
-        try:
-            problems, freed = await hands.remove(login)
-        except ProvisionerError as error:
-            problems, freed = error.problems, frozenset()
-        self._freed |= freed
+    async def _remove(self, hands: Hands, seat: Seat) -> None:
+        async with seat.delivering:  # what is being brought just now is removed after it
+            await self._reloads.remove(seat)
+            try:
+                problems, freed = await hands.remove(seat.login)
+            except ProvisionerError as error:
+                problems, freed = error.problems, frozenset()
+            self._freed |= freed
         for problem in problems:
             log.warning("%s", problem)
 

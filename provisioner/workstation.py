@@ -13,8 +13,8 @@ from provisioner.core.plan import brake
 from provisioner.core.prepare import Job
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reason import Reason, identity_of, reason
-from provisioner.core.session import HeldSession
 from provisioner.couriers import Couriers
+from provisioner.departures import Departures
 from provisioner.discovery import Discovery
 from provisioner.edge.kept_ports import KeptPorts
 from provisioner.edge.store import Store
@@ -45,6 +45,7 @@ class Workstation:
         self._now = chances.now
         self.couriers = Couriers(OwnHands(bench.cycle, self._work), self._work, self, spawn)
         self._logins = Logins(chances, self._keep, self._logged_in, self.couriers.present)
+        self._departures = Departures(self._logins, self._strike, spawn)
         self._discovery = Discovery(bench.reader, self._keep, chances.now)
         self._reloads = Reloads(
             Means(
@@ -145,6 +146,7 @@ class Workstation:
             seat.gone = True
             seat.changed.set()
         await asyncio.gather(*(asyncio.wait([seat.task]) for seat in seats if seat.task))
+        await self._departures.finished()
         await self._reloads.stop()
         if self._site and (self._site.settings.login.log_off_on_stop if log_off is None else log_off):
             await asyncio.gather(*(self._logins.log_off(seat) for seat in seats))
@@ -185,8 +187,10 @@ class Workstation:
         self._logins.use(site.settings.login)
         if first:
             await self._take_up(site)
-        for login in [login for login in self._seats if login not in site.served]:
-            await self._remove(self._seats.pop(login))
+        gone = [self._seats.pop(login) for login in list(self._seats) if login not in site.served]
+        for seat in gone:
+            await self._remove(seat)
+        await self._departures.leave(gone, site.settings)
         rendered = {login: seat.rendered for login, seat in self._seats.items()}
         changed = [login for login, served in site.served.items() if new_policy or rendered.get(login) is not served]
         await self._change_all(changed, site)
@@ -200,9 +204,11 @@ class Workstation:
             await self.went(seat)
 
     async def _change_all(self, logins: Sequence[str], site: Site) -> None:
-        seats = [self._seats.setdefault(login, Seat(site.served[login])) for login in logins]
-        moved = [seat for seat in seats if seat.is_elsewhere(site.served[seat.login])]
-        await asyncio.gather(*(self._logins.log_off(seat) for seat in moved))
+        for login in logins:
+            if login not in self._seats:
+                self._seats[login] = self._departures.seat_for(site.served[login])
+        seats = [self._seats[login] for login in logins]
+        await self._departures.move(seat for seat in seats if seat.is_elsewhere(site.served[seat.login]))
         for seat in [seat for seat in seats if seat.moves(site.served[seat.login])]:
             await self._phones.remove(seat)
         for seat in [seat for seat in seats if self._change(seat, site.served[seat.login])]:
@@ -221,7 +227,8 @@ class Workstation:
         ours = {seat.login for seat in self._seats.values() if seat.uid is None}
         for problem in await self._work(partial(self._bench.cycle.keep, ours)):
             log.warning("%s", problem)
-        await asyncio.gather(*(self._part(session) for login, session in sessions.items() if login not in site.served))
+        left = [session for login, session in sessions.items() if login not in site.served]
+        await self._departures.forget(left, site.settings)
 
     def _change(self, seat: Seat, served: Served) -> bool:
         """Take over new settings; says whether files are to be made from the session at hand."""
@@ -257,28 +264,17 @@ class Workstation:
 
     async def _render(self, seat: Seat) -> None:
         """Bring relay and files of one seat up to date, from the session at hand."""
-        if seat.looking:
-            return  # it is done when the realm is known
+        if seat.looking or seat.gone:
+            return  # it is done when the realm is known, or was undone
         await self._relays.serve(seat.login, self._job(seat))
         await self._phones.bring(seat, self._job)
 
     async def _remove(self, seat: Seat) -> None:
         seat.gone = True
         seat.changed.set()
-        if seat.task:
-            await asyncio.wait([seat.task])
         await self._phones.remove(seat)
         await self._relays.forget(seat.login)
-        if seat.session:
-            await self._part(seat.session)
         log.info("agent %s: not configured any more, files removed", seat.login)
-
-    async def _part(self, session: HeldSession) -> None:
-        """Forget the session of an agent who is served no longer; end it where the policy says so."""
-        if self.site.settings.login.log_off_on_removal:
-            await self._logins.end(session, self.site.settings.platform)
-        else:
-            await self._strike(partial(Store.drop_session, agent=session.agent), session.agent)
 
     async def _check_removal(self, site: Site, *, force: bool) -> None:
         before = set(self._seats) | await self._work(self._bench.cycle.agents)

@@ -1,0 +1,96 @@
+"""Sessions that are wanted here no longer: they end without anybody waiting long for the platform."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from provisioner.core.session import HeldSession
+from provisioner.core.settings import Platform, Settings
+from provisioner.edge.store import Store
+from provisioner.logins import Logins
+from provisioner.seat import Seat
+from provisioner.site import Served
+from provisioner.waiting import Spawn
+
+# Long for a platform that is well; what others edited waits for one that hangs no longer than this.
+PATIENCE = 1.0  # seconds
+Strike = Callable[[Callable[[Store], None], str], Awaitable[None]]
+
+
+class Departures:
+    """``strike`` notes in the state that something of an agent is over, ``spawn`` starts a task that somebody else
+    watches over."""
+
+    def __init__(self, logins: Logins, strike: Strike, spawn: Spawn) -> None:
+        self._logins = logins
+        self._strike = strike
+        self._spawn = spawn
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._locks: dict[str, tuple[asyncio.Lock, asyncio.Lock]] = {}
+
+    def seat_for(self, served: Served) -> Seat:
+        """A new seat; what it does comes after what is still being done for an earlier one of this agent."""
+        seat = Seat(served)
+        if seat.login in self._locks:
+            seat.busy, seat.delivering = self._locks.pop(seat.login)
+        return seat
+
+    async def leave(self, seats: Sequence[Seat], settings: Settings) -> None:
+        """End the sessions of ``seats``, which are gone, as the policy of ``settings`` has it."""
+        for seat in seats:
+            self._locks[seat.login] = seat.busy, seat.delivering
+        await self._patiently(self._leave(seat, settings) for seat in seats)
+
+    async def move(self, seats: Iterable[Seat]) -> None:
+        """End the sessions of ``seats`` where they were opened; their next logins, elsewhere, come after it."""
+        work = []
+        for seat in seats:
+            if seat.session:
+                # With the certificates of that address, which the seat's next settings may not name any more.
+                work.append(self._move(seat.busy, seat.session, seat.served.wanted.platform))
+                seat.session = None
+        await self._patiently(work)
+
+    async def forget(self, sessions: Sequence[HeldSession], settings: Settings) -> None:
+        """End ``sessions`` of an earlier run, whose agents have no seat."""
+        for session in sessions:
+            self._locks[session.agent] = asyncio.Lock(), asyncio.Lock()
+        await self._patiently(self._forget(self._locks[one.agent][0], one, settings) for one in sessions)
+
+    async def finished(self) -> None:
+        """Wait until all has ended that is under way."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _patiently(self, work: Iterable[Coroutine[Any, Any, None]]) -> None:
+        tasks = [self._spawn(one) for one in work]
+        self._under_way.update(tasks)
+        for task in tasks:
+            task.add_done_callback(self._under_way.discard)
+        if tasks:
+            await asyncio.wait(tasks, timeout=PATIENCE)
+
+    async def _leave(self, seat: Seat, settings: Settings) -> None:
+        async with seat.busy:  # a login under way is awaited, and what it brought is ended
+            session, seat.session = seat.session, None
+            if session:
+                await self._part(session, settings)
+        if seat.task:
+            await asyncio.wait([seat.task])
+
+    async def _move(self, busy: asyncio.Lock, session: HeldSession, platform: Platform) -> None:
+        async with busy:
+            await self._logins.end(session, platform)
+
+    async def _forget(self, busy: asyncio.Lock, session: HeldSession, settings: Settings) -> None:
+        async with busy:
+            await self._part(session, settings)
+
+    async def _part(self, session: HeldSession, settings: Settings) -> None:
+        if settings.login.log_off_on_removal:
+            await self._logins.end(session, settings.platform)
+        else:
+            await self._strike(partial(Store.drop_session, agent=session.agent), session.agent)
