@@ -35,10 +35,11 @@ def _taken(site: Site, served: Served, choice: TargetChoice, paths: dict[str, st
         yield from error.problems
         return
     for path in files:
-        if paths.setdefault(path, who) != who:
+        if path in paths:
             what = f"{who} would write {path}, which is {paths[path]}'s already"
             yield Problem(agent.place, what, "give one of them another `path` or `home`")
             return
+    paths.update(dict.fromkeys(files, who))
 
 
 def _files(site: Site, served: Served, choice: TargetChoice) -> list[str]:

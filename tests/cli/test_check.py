@@ -88,10 +88,11 @@ def test_two_agents_of_a_workstation_cannot_have_the_same_files(folder):
     check("--config", folder, "--workstation", "ws-18", code=0)
 
 
-def test_two_targets_of_an_agent_cannot_have_the_same_files(folder):
-    twice = "[{target: jssip, path: ~/phone}, {target: sipjs, path: ~/phone}]"
+@pytest.mark.parametrize(("name", "path"), [("sipjs", "~/phone"), ("jssip", "~/phone/"), ("jssip", "~/./phone")])
+def test_two_targets_of_an_agent_cannot_have_the_same_files(folder, name, path):
+    twice = f"[{{target: jssip, path: ~/phone}}, {{target: {name}, path: {path}}}]"
     write(folder / "agents.d/a.yaml", f"agents: [{{login: ana, password: x, targets: {twice}}}]\n")
-    assert "sipjs of agent `ana` would write" in check("--config", folder, code=1).stderr
+    assert f"{name} of agent `ana` would write" in check("--config", folder, code=1).stderr
 
 
 def test_a_name_that_cannot_be_a_folder_is_told_before_it_has_to_be_one(folder):
