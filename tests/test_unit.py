@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.real.needs import need_commands
+
 SYSTEMD = Path(__file__).parents[1] / "systemd"
 DAEMON = SYSTEMD / "softphone-provisioner.service"
 COURIER = SYSTEMD / "softphone-provisioner-session.service"
@@ -24,6 +26,7 @@ def sections(path: Path) -> RawConfigParser:
 
 @pytest.mark.parametrize(("path", "scope"), [(DAEMON, "--system"), (COURIER, "--user")], ids=["daemon", "courier"])
 def test_systemd_finds_nothing_wrong(path: Path, scope: str, tmp_path: Path):
+    need_commands("systemd-analyze")
     # It looks for the command too, which is where this Python's commands are.
     here = Path(sys.executable).with_name("provisioner")
     copy = tmp_path / path.name
@@ -38,6 +41,7 @@ def test_systemd_finds_nothing_wrong(path: Path, scope: str, tmp_path: Path):
 
 
 def test_systemd_finds_the_daemon_well_confined():
+    need_commands("systemd-analyze")
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=yes", f"--threshold={MOST_EXPOSED}", "--no-pager", DAEMON],
         capture_output=True,

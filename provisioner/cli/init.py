@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from pathlib import Path
 
 from provisioner.cli.common import DONE, REFUSED, add_places, complain, places
@@ -39,8 +40,15 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         complain([Problem(Place(str(error.filename or folder)), f"this cannot be written: {error.strerror}")])
         return REFUSED
-    print("Set `url` and the agents, then run: provisioner check")
+    print(f"Set `url` and the agents, then run: {_check(options)}")
     return DONE
+
+
+def _check(options: argparse.Namespace) -> str:
+    """The command that looks at what was written: in the same places."""
+    named = {"--config": options.config, "--state": options.state, "--root": options.root}
+    words = [word for option, place in named.items() if place for word in (option, str(place))]
+    return shlex.join(["provisioner", "check", *words])
 
 
 def _write(path: Path, text: str, *, secret: bool) -> None:

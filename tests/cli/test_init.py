@@ -35,6 +35,12 @@ def test_it_writes_the_sample_with_its_modes(tmp_path, capsys):
     assert str(folder / MAIN) in out and str(folder / EXAMPLE) in out and "provisioner check" in out
 
 
+def test_it_names_the_check_of_what_it_wrote(tmp_path, capsys):
+    folder = tmp_path / "my folder"
+    assert main(["init", "--config", str(folder)]) == 0
+    assert capsys.readouterr().out.endswith(f"then run: provisioner check --config '{folder}'\n")
+
+
 @pytest.mark.parametrize("name", [MAIN, EXAMPLE])
 def test_it_overwrites_nothing_and_then_writes_nothing(tmp_path, capsys, name):
     there = tmp_path / name

@@ -10,7 +10,7 @@ import pytest
 
 from provisioner.cli import VERBS
 from provisioner.manual.pages import write
-from tests.real.needs import need
+from tests.real.needs import need_commands
 
 CASES = [
     ("provisioner re", {"render", "refresh", "reload"}),
@@ -66,17 +66,17 @@ def test_bash_begins_with_the_verbs(folder: Path):
 
 @pytest.mark.parametrize(("line", "words"), CASES)
 def test_fish_completes(folder: Path, line: str, words: set[str]):
-    need("fish")
+    need_commands("fish")
     assert fish(folder, line) == words
 
 
 def test_fish_begins_with_the_verbs(folder: Path):
-    need("fish")
+    need_commands("fish")
     assert fish(folder, "provisioner ") == set(VERBS)
 
 
 def test_zsh_completes(folder: Path):
-    need("zsh")
+    need_commands("zsh")
     (folder / "made/provisioner.zsh").rename(folder / "made/_provisioner")
     # A shell at a terminal of its own, since that is where zsh completes.
     script = """

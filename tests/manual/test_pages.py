@@ -15,10 +15,12 @@ from provisioner.core.schema import keys
 from provisioner.manual.pages import texts
 from provisioner.manual.roff import prose
 from provisioner.manual.verbs import command_of
+from tests.real.needs import need_commands
 
 
 def man(page: Path) -> str:
     """What a reader sees, in lines so long that no word is broken."""
+    need_commands("man")
     environment = {**os.environ, "MANWIDTH": "2000", "LC_ALL": "C.UTF-8", "MANROFFSEQ": "", "MAN_KEEP_FORMATTING": ""}
     done = subprocess.run(
         ["man", "--warnings", "--local-file", page], capture_output=True, text=True, env=environment, check=True

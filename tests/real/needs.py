@@ -13,9 +13,14 @@ from tests.real import debian11, pjproject, scripts
 
 def need(*commands: str) -> None:
     """Skip the test, or fail it in CI, unless these commands are there and the servers can be run."""
-    missing = [command for command in commands if not shutil.which(command)]
     if os.geteuid() != 0:
         lacking("private mounts and chroot want root")
+    need_commands(*commands)
+
+
+def need_commands(*commands: str) -> None:
+    """Skip the test, or fail it in CI, unless these commands are there, for whoever runs it."""
+    missing = [command for command in commands if not shutil.which(command)]
     if missing:
         lacking(f"not installed: {', '.join(missing)} (tests/tools.sh installs it on Debian)")
 
