@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from provisioner.demo.platform import SimulatedPlatform
+from provisioner.edge.store import open_store
 from tests.machine import Machine, Service, until
 from tests.session import ANA, home_of, root_only, session, shared_machine
 
@@ -375,6 +377,12 @@ async def test_what_was_taken_back_during_the_call_is_told_to_nobody(machine: Ma
     assert made.told() == ["Ana"]
 
 
+def busy_since(machine: Machine) -> list[float | None]:
+    """What the state on disk says of phones in a call."""
+    with closing(open_store(machine.places.state, read_only=True)) as store:
+        return [one.busy_since for one in store.reloads()]
+
+
 async def test_a_call_that_goes_on_over_a_restart_puts_off_still(machine: Machine):
     made = phone(machine)
     made.settle("Ana", busy(made))
@@ -384,6 +392,7 @@ async def test_a_call_that_goes_on_over_a_restart_puts_off_still(machine: Machin
         made.settle("Eva", busy(made))
         status = await service.until(lambda status: bool((target(status)["reload"] or {}).get("busy_since")))
         since = target(status)["reload"]["busy_since"]
+        await until(lambda: since in busy_since(machine))
         await service.kill()
     async with machine.running() as service:
         status = await service.until(lambda status: target(status)["state"] == "pending")
