@@ -57,17 +57,22 @@ def _read(packet: bytes) -> object:
     return None
 
 
-@settings(max_examples=400, deadline=None)
-@given(st.lists(st.tuples(st.booleans(), mutated()), min_size=1, max_size=4))
-@example([(False, print_message(_PHONE.registers())), (True, print_message(answers(_PHONE.registers(), 401)))])
-def test_no_message_of_either_side_breaks_the_flow(messages: list[tuple[bool, bytes]]):
-    talk = Talk().up()
+def _said(talk: Talk, messages: list[tuple[bool, bytes]]) -> None:
+    """What can be read of ``messages``, each of the server or of the phone, is said."""
     for of_server, packet in messages:
         message = _read(packet)
         if message is None or isinstance(message, Ping):
             continue
         with suppress(ProvisionerError):
             talk.server_says(message) if of_server else talk.say(message)  # type: ignore[arg-type]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), mutated()), min_size=1, max_size=4))
+@example([(False, print_message(_PHONE.registers())), (True, print_message(answers(_PHONE.registers(), 401)))])
+def test_no_message_of_either_side_breaks_the_flow(messages: list[tuple[bool, bytes]]):
+    talk = Talk().up()
+    _said(talk, messages)
     # Whatever came: what went out can be read, carries no more than one signature each, and the phone still registers.
     for request in talk.heard:
         assert len(list(request.headers.every("Authorization"))) <= 1
@@ -88,12 +93,7 @@ def test_whatever_came_the_websocket_may_open_and_go_and_the_phone_leave(
     messages: list[tuple[bool, bytes]], is_open: bool
 ):
     talk = Talk().up() if is_open else Talk()
-    for of_server, packet in messages:
-        message = _read(packet)
-        if message is None or isinstance(message, Ping):
-            continue
-        with suppress(ProvisionerError):
-            talk.server_says(message) if of_server else talk.say(message)  # type: ignore[arg-type]
+    _said(talk, messages)
     # None of these is anybody's message, so there is nobody who could be refused.
     talk.take(talk.flow.lost(1.0))
     talk.up()
