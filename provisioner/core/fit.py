@@ -193,7 +193,7 @@ class _Fitting:
             fix = "list the server's realm in `platform: {realms: […]}`, so that the login password can be proven"
             over_wss = replace(self._account, transports=(Transport.WSS,))
             carried = Transport.WSS in self._account.transports and relay_transport(over_wss, self._target)
-            if carried and self._choice.relay and not self._choice.relay_off and not call_lacks(self._target):
+            if carried and not self._choice.relay_off and not call_lacks(self._target):
                 fix += "; or set `account: {transport: wss}`, and the relay answers for it"
             return what, fix
         return f"{name} needs the hash of the password (HA1), and the platform sent none", "use another target"

@@ -13,7 +13,7 @@ from provisioner.core.parcel import Home, Layout
 from provisioner.core.peer import peer_of
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reason import Wanted
-from provisioner.core.relay_way import RelayWay, Way
+from provisioner.core.relay_way import RelayWay, Way, needs_relay
 from provisioner.core.render import Rendered, render
 from provisioner.core.rivals import rivalry, rivals
 from provisioner.core.secret import Secret
@@ -128,5 +128,15 @@ def _rivalry(job: Job, prepared: Iterable[PreparedTarget]) -> Iterator[Problem]:
 def _alternatives(job: Job, account: Account) -> Iterator[str]:
     # What hands out every credential is for people's own loaders: no phone to be sent to.
     phones = (one for one in sorted(job.catalog.items()) if not one[1].every_credential)
-    relay = job.relay if job.wanted.agent.relay.use else None
+    relay = _relay_for_others(job, account)
     return (name for name, target in phones if can_serve(account, target, relay))
+
+
+def _relay_for_others(job: Job, account: Account) -> RelayWay | None:
+    """The relay that another phone would get. One is opened when a phone needs it: that none listens now means only
+    then that none can."""
+    policy = job.wanted.agent.relay
+    if not policy.use:
+        return None
+    needed = needs_relay(account, (target for target in job.wanted.targets.values() if target))
+    return job.relay if needed else RelayWay(policy.port or 0, policy.mode)

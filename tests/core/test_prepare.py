@@ -84,9 +84,17 @@ def test_without_a_relay_the_phone_is_refused(way, policy):
     assert ("`relay: off`" in str(linphone.problems[0])) is not policy.use
 
 
-def test_phones_to_use_instead_are_those_of_the_relay_too():
-    (twinkle,) = through(RelayWay(25060), RelayPolicy(), "twinkle").targets
+@pytest.mark.parametrize("way", [RelayWay(25060), None], ids=["asked beforehand", "at the service, which opened none"])
+def test_phones_to_use_instead_are_those_of_the_relay_too(way):
+    (twinkle,) = through(way, RelayPolicy(), "twinkle").targets
     assert "or use baresip or browser-phone or jssip" in str(twinkle.problems[0])
+
+
+@pytest.mark.parametrize(("way", "policy"), [(None, RelayPolicy()), (RelayWay(25060), RelayPolicy(use=False))])
+def test_no_phone_is_to_be_used_instead_for_which_there_would_be_no_relay(way, policy):
+    # Linphone needs one: that there is none says that its port cannot be had.
+    for one in through(way, policy, "twinkle", "linphone").targets:
+        assert "use browser-phone or jssip or sipjs" in str(one.problems[0])
 
 
 def test_a_target_that_cannot_be_made_stops_no_other():
