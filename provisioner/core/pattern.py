@@ -9,6 +9,7 @@ from provisioner.core.schema_words import (
     ABSOLUTE,
     DURATION,
     FOLDER,
+    HOME,
     HOST,
     HOST_PORT,
     ONE_LINE,
@@ -20,6 +21,7 @@ _UNITS = "write a number and its unit without a blank: 200ms, 10s, 5m, 1h"
 _PLAIN = {
     HOST: ("is not a host name or address", "write the name alone, without scheme, port or path"),
     ABSOLUTE: ("is not an absolute path", "begin it with `/`"),
+    HOME: ("is not an absolute path without `..`", "begin it with `/`, and name the folder itself"),
     ONE_LINE: ("is not one line of text", "write it in one line, without control characters"),
     WEBSOCKET_URL: ("is not the address of a WebSocket", "write wss://NAME:PORT/PATH, no user, no blanks"),
     r"^/[!-~]*$": ("is not the path of a WebSocket", "begin it with `/`, no blanks"),

@@ -7,6 +7,7 @@ from provisioner.core.schema_reload import RELOAD
 from provisioner.core.schema_words import (
     ABSOLUTE,
     FOLDER,
+    HOME,
     HOST_NAME,
     ONE_LINE,
     TRANSPORTS,
@@ -94,7 +95,7 @@ AGENT_PROPERTIES = {
     "password": {"$ref": "#/definitions/password", "x-effect": "log-in"},
     "user": text("Unix user that owns the files. Default: the user that the daemon runs as.", sample="victor"),
     "home": text(
-        "Folder below which the phones look. Default: the home of `user`.", pattern=ABSOLUTE, sample="/home/victor"
+        "Folder below which the phones look. Default: the home of `user`.", pattern=HOME, sample="/home/victor"
     ),
     "workstations": list_of(
         "Host names (with `*` and `?`) that serve this agent. Default: every one.",

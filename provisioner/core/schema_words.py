@@ -24,6 +24,8 @@ URL = rf"^(https://{_HOST}|http://(localhost|127(\.[0-9]{{1,3}}){{3}}|\[::1\])){
 WEBSOCKET_URL = rf"^wss?://{_HOST}{_PORT}(/[!-~]*)?$"
 ONE_LINE = r"^[^\u0000-\u001f\u007f\u0085\u2028\u2029]*$"
 ABSOLUTE = r"^/[^\u0000-\u001f\u007f]*$"
+# A second way to write the same folder would hide that two agents have the same files.
+HOME = r"^(?!.*/\.\.(/|$))/[^\u0000-\u001f\u007f]*$"
 FOLDER = r"^(?!.*/\.\.(/|$))(~/|/)([^\u0000-\u001f\u007f{}]|\{login\}|\{user\})+$"
 TRANSPORTS = ["udp", "tcp", "tls", "ws", "wss"]
 

@@ -88,6 +88,12 @@ def test_two_agents_of_a_workstation_cannot_have_the_same_files(folder):
     check("--config", folder, "--workstation", "ws-18", code=0)
 
 
+@pytest.mark.parametrize("home", ["/home/./bob", "/home//bob/", "//home/bob"])
+def test_two_agents_cannot_have_the_same_files_however_their_home_is_written(folder, home):
+    write(folder / "agents.d/a.yaml", AGENTS.replace("ana, password: x", f"ana, password: x, home: {home}"))
+    assert "would write /home/bob/.config" in check("--config", folder, "--workstation", "ws-17", code=1).stderr
+
+
 @pytest.mark.parametrize(("name", "path"), [("sipjs", "~/phone"), ("jssip", "~/phone/"), ("jssip", "~/./phone")])
 def test_two_targets_of_an_agent_cannot_have_the_same_files(folder, name, path):
     twice = f"[{{target: jssip, path: ~/phone}}, {{target: {name}, path: {path}}}]"

@@ -103,6 +103,8 @@ AGENTS_MISTAKES = [
     ("no workstation", agent("  workstations: []\n"), "3:17", "is empty", "leave the key out"),
     ("~ for the home", agent("  home: ~\n"), "3:9", "`home` has no value", "leave the key out"),
     ("a relative home", agent("  home: home/ana\n"), "3:9", "not an absolute path", "begin it with `/`"),
+    ("a home with ..", agent("  home: /home/eva/../ana\n"), "3:9", "without `..`", "name the folder itself"),
+    ("a home that ends in ..", agent("  home: /home/ana/..\n"), "3:9", "without `..`", "name the folder itself"),
     ("a key twice", agent("  user: a\n  user: b\n"), "4:3", "stands here twice, first in line 3", "keep one"),
     ("an agent twice", "agents:\n- login: a\n- login: a\n", "3:10", "named a second time, first at", "keep one"),
     ("a merge key", "agents:\n- &a {login: a}\n- <<: *a\n", "3:3", "merge keys", "under `defaults:`"),
