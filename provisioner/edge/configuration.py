@@ -19,6 +19,7 @@ from provisioner.edge.signature import Signature, signature_of, signatures_in
 
 MAIN = "provisioner.yaml"
 AGENTS = "agents.d"
+_ENDINGS = (".yaml", ".yml")
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -111,7 +112,7 @@ class Configuration:
         except OSError as error:
             problems.append(unreadable(folder, error))
         visible = sorted(name for name in found if name[0] not in ".#")
-        self._misnamed = [f"{folder}/{name}" for name in visible if name.endswith(".yml")]
+        self._misnamed = [f"{folder}/{name}" for name in visible if not name.endswith(".yaml")]
         agents = {f"{folder}/{name}": found[name] for name in visible if name.endswith(".yaml")}
         return {self._main: signature_of(self._main), **agents}
 
@@ -181,13 +182,27 @@ class Configuration:
 
     def _remarks(self) -> Iterable[Problem]:
         for path in self._misnamed:
-            fix = f"rename it to {path.removesuffix('.yml').rpartition('/')[2]}.yaml"
-            yield Problem(Place(path), "this file is not read", fix, remark=True)
+            yield from _passed_over(path)
         for read in self._files.values():
             for agent in read.idle:
                 what = f"agent `{agent.login}` has no softphone to configure"
                 place = read.document.with_source(agent.place)
                 yield Problem(place, what, "add `targets:`", remark=True)
+
+
+def _passed_over(path: str) -> Iterable[Problem]:
+    """The remark on what was plainly meant to be read, and is not: a file of another ending, a folder with files."""
+    folder, name = os.path.split(path)
+    stem, ending = os.path.splitext(name)  # noqa: PTH122
+    if ending.lower() in _ENDINGS:
+        yield Problem(Place(path), "this file is not read", f"rename it to {stem}.yaml", remark=True)
+        return
+    try:
+        inside = [one for one in os.listdir(path) if one[0] not in ".#" and one.lower().endswith(_ENDINGS)]  # noqa: PTH208
+    except OSError:
+        return
+    if inside:
+        yield Problem(Place(path), "what is in this folder is not read", f"move its files to {folder}", remark=True)
 
 
 def mistakes_in(path: Path, targets: Collection[str]) -> tuple[Problem, ...]:

@@ -171,12 +171,29 @@ def test_what_editors_leave_about_is_not_read(folder, name):
     assert Configuration(folder).load() == Loaded(Configuration(folder).load().settings)
 
 
-def test_a_yml_file_is_remarked_on(folder):
-    write(folder, "agents.d/ana.yml", "agents: [{login: ana}]\n")
+@pytest.mark.parametrize("name", ["ana.yml", "ana.YML", "ana.YAML", "ana.Yaml"])
+def test_a_file_of_another_ending_is_remarked_on(folder, name):
+    write(folder, f"agents.d/{name}", "agents: [{login: ana}]\n")
     loaded = Configuration(folder).load()
     assert logins(loaded) == []
     (remark,) = loaded.remarks
-    assert remark.remark and "rename it to ana.yaml" in remark.fix
+    assert remark.remark and remark.fix == "rename it to ana.yaml"
+
+
+@pytest.mark.parametrize(
+    ("name", "remarked"),
+    [("team/ana.yaml", True), ("team/ana.YML", True), ("team/.ana.yaml", False), ("team/notes", False),
+     (".git/ana.yaml", False)],
+)  # fmt: skip
+def test_a_folder_with_settings_in_it_is_remarked_on(folder, name, remarked):
+    write(folder, f"agents.d/{name}", "agents: [{login: ana}]\n")
+    loaded = Configuration(folder).load()
+    assert logins(loaded) == []
+    assert [(one.where.subject, one.what, one.fix) for one in loaded.remarks] == (
+        [(f"{folder}/agents.d/team", "what is in this folder is not read", f"move its files to {folder}/agents.d")]
+        if remarked
+        else []
+    )
 
 
 def test_a_main_file_that_is_not_there_says_what_to_do(tmp_path):
