@@ -7,7 +7,11 @@ from collections.abc import Callable, Mapping
 
 from provisioner.core.schema_words import (
     ABSOLUTE,
+    ARGUMENT,
+    BRACES,
     DURATION,
+    FILLED,
+    FILLED_IN,
     FOLDER,
     HOME,
     HOST,
@@ -16,6 +20,7 @@ from provisioner.core.schema_words import (
     URL,
     WEBSOCKET_URL,
 )
+from provisioner.core.spelling import did_you_mean
 
 _UNITS = "write a number and its unit without a blank: 200ms, 10s, 5m, 1h"
 _PLAIN = {
@@ -78,9 +83,20 @@ def _folder(text: str) -> tuple[str, str]:
     return "leads nowhere", "name a folder, without `..`"
 
 
+def _argument(text: str) -> tuple[str, str]:
+    unknown = [word for word in re.findall(BRACES, text) if word not in FILLED]
+    if not unknown:
+        return _PLAIN[ONE_LINE]
+    known = [f"{{{word}}}" for word in FILLED]
+    meant = did_you_mean(f"{{{unknown[0]}}}", known) or f"{', '.join(known)} are"
+    return f"has `{{{unknown[0]}}}`, which is not replaced", f"{meant}; braces of its own need a blank: `{{ word }}`"
+
+
 _LOOKED_AT: Mapping[str, Callable[[str], tuple[str, str]]] = {
     DURATION: _length,
     URL: _address,
     HOST_PORT: _host_port,
     FOLDER: _folder,
+    ARGUMENT: _argument,
+    FILLED_IN: _argument,
 }

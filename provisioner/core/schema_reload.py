@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from provisioner.core.schema_words import choice, duration, list_of, mapping, number, text
+from provisioner.core.schema_words import ARGUMENT, choice, duration, list_of, mapping, number, text
 
-_WORDS = text("A word.")
+_WORDS = text("A word.", pattern=ARGUMENT)
 
 MORE = mapping(
     "More than a command.",
@@ -62,7 +62,8 @@ MORE = mapping(
 RELOAD = {
     "description": "How the phone is told that its files changed: a command as a list of arguments (no shell is "
     "involved), `shipped` for the target's own, or a mapping that says more. `{folder}`, `{home}`, `{user}` and "
-    "`{login}` are replaced in each argument. Default: nobody is told.",
+    "`{login}` are replaced in each argument; any other `{word}` without a `$` before it is a mistake. "
+    "Default: nobody is told.",
     "x-effect": "none",
     "x-sample": {"command": ["/usr/bin/systemctl", "--user", "try-restart", "phone"], "timeout": "10s"},
     "oneOf": [

@@ -27,6 +27,12 @@ ABSOLUTE = r"^/[^\u0000-\u001f\u007f]*$"
 # A second way to write the same folder would hide that two agents have the same files.
 HOME = r"^(?!.*/\.\.(/|$))/[^\u0000-\u001f\u007f]*$"
 FOLDER = r"^(?!.*/\.\.(/|$))(~/|/)([^\u0000-\u001f\u007f{}]|\{login\}|\{user\})+$"
+# The words in braces that are replaced in a command. No other may stand there alone: it would be a misspelt one.
+# `${HOME}` is a shell's own, `{ word }` and `{{word}}` somebody else's.
+FILLED = ("folder", "home", "user", "login")
+BRACES = r"(?<![\${])\{([A-Za-z_]+)\}"
+FILLED_IN = rf"^(?!([\s\S]*[^\${{])?\{{(?!({'|'.join(FILLED)})\}})[A-Za-z_]+\}})"
+ARGUMENT = FILLED_IN + ONE_LINE.removeprefix("^")
 TRANSPORTS = ["udp", "tcp", "tls", "ws", "wss"]
 
 HOST_NAME: Schema = {"type": "string", "pattern": HOST, "maxLength": 255}

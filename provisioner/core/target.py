@@ -16,7 +16,7 @@ from provisioner.core.codec import NAMES
 from provisioner.core.document import Document
 from provisioner.core.formats import FORMATS
 from provisioner.core.problem import Problem, ProvisionerError
-from provisioner.core.schema_words import Schema
+from provisioner.core.schema_words import FILLED, FILLED_IN, Schema
 from provisioner.core.validate import Checker
 
 Word = str | int | Mapping[str, str | int]
@@ -51,8 +51,8 @@ _LIMIT = {
 
 
 # What is replaced in the words of a command that tells a phone.
-PLACEHOLDER = re.compile(r"\{(folder|home|user|login)\}")
-_COMMAND = {"type": "array", "minItems": 1, "items": _TEXT}
+PLACEHOLDER = re.compile(rf"\{{({'|'.join(FILLED)})\}}")
+_COMMAND = {"type": "array", "minItems": 1, "items": _TEXT | {"pattern": FILLED_IN}}
 
 MANIFEST: Schema = {
     "$schema": "http://json-schema.org/draft-07/schema#",

@@ -113,6 +113,15 @@ def test_a_reload_is_a_word_a_command_or_a_mapping(text, policy):
     assert agent(f"  targets: [{{target: json, reload: {text}}}]\n").targets[0].reload == policy
 
 
+@pytest.mark.parametrize(
+    "word",
+    ["{folder}/{home}{user}{login}", "${HOME}", "{}", "{ print }", "{print $1}", "{{name}}", '{"a": 1}', "{", "a}"],
+)
+def test_braces_of_a_commands_own_may_stand_in_it(word):
+    policy = agent(f"  targets: [{{target: json, reload: ['{word}']}}]\n").targets[0].reload
+    assert policy is not None and policy.command == (word,)
+
+
 def test_the_defaults_of_a_reload_are_those_that_the_schema_tells():
     told = {name: part["default"] for name, part in MORE["properties"].items() if "default" in part}
     words = ", ".join(f"{name}: {value}" for name, value in told.items())

@@ -96,6 +96,7 @@ options: {beep: {default: "no", values: ["no", "yes"], description: Beep.}}
         ("files:\n", "relay: [root]\nfiles:\n", 8, "did you mean `route`?"),
         ("files:\n", "reload: [tell]\nfiles:\n", 8, "`reload`"),
         ("files:\n", "reload: {busy_command: [a]}\nfiles:\n", 8, "`command` is missing"),
+        ("files:\n", "reload: {command: [tell, 'at {foldr}']}\nfiles:\n", 8, "did you mean `{folder}`?"),
         ("files:\n", "relay: true\nfiles:\n", 8, "`relay`"),
     ],
 )  # fmt: skip

@@ -68,6 +68,10 @@ AGENTS_MISTAKES = [
     ("a path with ..", agent("  targets: [{target: pocket, path: /a/../b}]\n"), "3:36", "leads nowhere", "`..`"),
     ("a shell command", agent("  targets: [{target: pocket, reload: a b}]\n"), "3:38", "cannot be `a b`", "a list"),
     ("a misspelt shipped", agent("  targets: [{target: pocket, reload: shiped}]\n"), "3:38", "`shiped`", "`shipped`?"),
+    ("a misspelt {folder}", agent("  targets: [{target: pocket, reload: [a, '{foldr}/b']}]\n"), "3:42",
+     "has `{foldr}`, which is not replaced", "did you mean `{folder}`?"),
+    ("an invented {word}", agent("  targets: [{target: pocket, reload: {busy_command: ['{path}']}}]\n"), "3:54",
+     "has `{path}`, which is not replaced", "{folder}, {home}, {user}, {login} are"),
     (
         "a reload without patience",
         agent("  targets: [{target: pocket, reload: {busy_every: 1ms}}]\n"),
