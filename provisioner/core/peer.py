@@ -17,6 +17,7 @@ _TEXTS = (
     "host", "type", "accountcode", "callerid", "dtmfmode", "disallow", "allow", "transport", "encryption",
     "defaultuser", "fullname", "language", "context", "mailbox", "outboundproxy", "port", "nat", "qualify",
 )  # fmt: skip
+_LISTS = ("disallow", "allow", "transport")
 _OURS = frozenset((*_TEXTS, *_SECRETS, "name"))
 _HA1 = re.compile("[0-9a-fA-F]{32}")
 _IN_HEADER = re.compile("[!-~]+")
@@ -53,7 +54,8 @@ class Peer:
 
 
 def peer_from_row(row: Mapping[str, object]) -> Peer:
-    """The peer in the platform's answer, lenient about types: numbers and booleans become text.
+    """The peer in the platform's answer, lenient about types: numbers and booleans become text, and a JSON list of
+    codecs or transports the comma list that chan_sip has.
 
     ``^3B``, as databases write a semicolon, is left as it came: whether the platform decodes it is not known, and in a
     password a wrong guess would be worse than none.
@@ -61,6 +63,7 @@ def peer_from_row(row: Mapping[str, object]) -> Peer:
     Raises ProvisionerError when it names nobody: no ``name``, no ``defaultuser``, no number in ``callerid``.
     """
     texts = {str(key): as_text(value) for key, value in row.items()}
+    texts |= {key: ",".join(map(as_text, value)) for key in _LISTS if isinstance(value := row.get(key), list)}
     name = texts.get("name", "").strip() or texts.get("defaultuser", "").strip() or _number(texts.get("callerid", ""))
     if not name:
         fix = "ask the platform's administrator to look at the agent's phone"

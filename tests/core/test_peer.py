@@ -44,6 +44,14 @@ def test_the_sip_user_is_the_name_or_what_stands_for_it(row, name):
 
 
 @pytest.mark.parametrize(
+    ("given", "kept"), [(["ulaw", "alaw"], "ulaw,alaw"), (["wss"], "wss"), ([], ""), ([None, 1, ["x"]], ",1,")]
+)
+@pytest.mark.parametrize("column", ["disallow", "allow", "transport"])
+def test_a_json_list_of_words_is_the_list_that_it_looks_like(column, given, kept):
+    assert getattr(peer_from_row({"name": "1997", column: given}), column) == kept
+
+
+@pytest.mark.parametrize(
     "row", [{}, {"name": ""}, {"name": None}, {"name": []}, {"callerid": "Marta"}, {"callerid": "Marta <+34 91>"}]
 )
 def test_a_row_that_names_nobody_is_refused(row):
