@@ -173,7 +173,7 @@ class SiteReader:
         password = self._password(agent, problems)
         home = self._home(agent, problems)
         chosen = {choice.target: common.targets.get(choice.target) for choice in agent.targets}
-        problems += (problem for one in agent.targets for problem in _untold(agent, one, chosen))
+        problems += self._placed(problem for one in agent.targets for problem in _untold(agent, one, chosen))
         url = common.platform.url
         identity = Identity(url, agent.login, self._mark(password, url, agent.login))
         secrets = Secrets(password, common.turn, common.realms.get(identity.at_platform))
@@ -195,7 +195,7 @@ class SiteReader:
         try:
             return self._passwords.resolve(agent.password, agent.place)
         except ProvisionerError as error:
-            problems += self._placed(error)
+            problems += self._placed(error.problems)
             return None
 
     def _turn(self, settings: Settings) -> tuple[tuple[Secret, ...], tuple[Problem, ...]]:
@@ -209,11 +209,11 @@ class SiteReader:
         try:
             return self._people.home_of(agent.user, agent.home, agent.place)
         except ProvisionerError as error:
-            problems += self._placed(error)
+            problems += self._placed(error.problems)
             return None
 
-    def _placed(self, error: ProvisionerError) -> Iterator[Problem]:
-        for problem in error.problems:
+    def _placed(self, problems: Iterable[Problem]) -> Iterator[Problem]:
+        for problem in problems:
             yield replace(problem, where=self._configuration.with_source(problem.where))
 
     def _mark(self, secret: Secret | None, *of: str) -> str:
@@ -228,7 +228,7 @@ class SiteReader:
 
 def _untold(agent: AgentSettings, choice: TargetChoice, targets: Mapping[str, Target | None]) -> tuple[Problem, ...]:
     target = targets[choice.target]
-    return nothing_shipped(agent.login, choice, target) if target else ()
+    return nothing_shipped(agent, choice, target) if target else ()
 
 
 def _remarked(catalog: Catalog) -> Iterator[Problem]:

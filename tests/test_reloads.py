@@ -328,7 +328,9 @@ async def test_a_target_without_a_command_of_its_own_says_so(machine: Machine):
     machine.agent("ana", "  targets: [{target: json, reload: shipped}]")
     async with machine.running() as service:
         status = await service.until(lambda status: bool(status["agents"][0]["problems"]))
-        assert status["agents"][0]["problems"][0]["what"] == "this target has no reload command of its own"
+        (problem,) = status["agents"][0]["problems"]
+        assert problem["what"] == "agent `ana`: json has no reload command of its own"
+        assert problem["where"].endswith("agents.d/ana.yaml") and (problem["line"], problem["column"]) == (2, 3)
         await until(lambda: bool(machine.files()))  # the files come all the same
 
 

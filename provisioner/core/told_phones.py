@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from provisioner.core.layout import layout
 from provisioner.core.parcel import Home, Layout
-from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.core.problem import Problem, ProvisionerError
 from provisioner.core.reason import Wanted
-from provisioner.core.settings import ReloadPolicy, TargetChoice
+from provisioner.core.settings import AgentSettings, ReloadPolicy, TargetChoice
 from provisioner.core.target import PLACEHOLDER, ShippedReload, Target
 
 
@@ -39,12 +39,12 @@ def told_phones(wanted: Wanted, home: Home | None, root: str) -> Mapping[str, To
     return found
 
 
-def nothing_shipped(agent: str, choice: TargetChoice, target: Target) -> tuple[Problem, ...]:
-    """The problem of a choice that wants the target's own command where there is none."""
+def nothing_shipped(agent: AgentSettings, choice: TargetChoice, target: Target) -> tuple[Problem, ...]:
+    """The problem of a choice of ``agent`` that wants the target's own command where there is none."""
     if choice.reload is None or choice.reload.command or target.reload:
         return ()
-    what, fix = "this target has no reload command of its own", "name one: `reload: [COMMAND, ARGUMENT]`"
-    return (Problem(Place(f"agent {agent}, {target.name}"), what, fix),)
+    what = f"agent `{agent.login}`: {target.name} has no reload command of its own"
+    return (Problem(agent.place, what, "name one: `reload: [COMMAND, ARGUMENT]`"),)
 
 
 def _with_shipped(policy: ReloadPolicy, shipped: ShippedReload | None) -> ReloadPolicy:

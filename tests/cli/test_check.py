@@ -108,6 +108,14 @@ def test_a_name_that_cannot_be_a_folder_is_told_before_it_has_to_be_one(folder):
     assert "the login 'a/b' cannot be a part of a path" in check("--config", folder, code=1).stderr
 
 
+def test_a_target_without_a_command_of_its_own_is_told_in_its_line(folder):
+    write(
+        folder / "agents.d/a.yaml", "agents:\n- {login: ana, password: x, targets: [{target: json, reload: shipped}]}\n"
+    )
+    done = check("--config", folder, code=1)
+    assert done.stderr.startswith(f"{folder}/agents.d/a.yaml:2:3: agent `ana`: json has no reload command of its own")
+
+
 def test_options_that_a_target_does_not_have_are_told(folder):
     targets = "[{target: jssip, options: {rtcpmux: x, rtcp_mux: maybe}}]"
     write(folder / "agents.d/a.yaml", f"agents: [{{login: ana, password: x, targets: {targets}}}]\n")

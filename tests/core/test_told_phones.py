@@ -69,11 +69,13 @@ def test_who_is_not_told(choice: TargetChoice):
 def test_shipped_where_nothing_is_shipped_is_said():
     target: Target = replace(JSON, reload=None)
     assert policies(json(), shipped=None) == {}
-    (problem,) = nothing_shipped("ana", json(), target)
-    assert problem.what == "this target has no reload command of its own" and not problem.remark
-    assert nothing_shipped("ana", json(command=("a",)), target) == ()
-    assert nothing_shipped("ana", TargetChoice("json"), target) == ()
-    assert nothing_shipped("ana", json(), replace(target, reload=OWN)) == ()
+    agent = wanted().agent
+    (problem,) = nothing_shipped(agent, json(), target)
+    assert problem.what == f"agent `{agent.login}`: json has no reload command of its own" and not problem.remark
+    assert problem.where == agent.place
+    assert nothing_shipped(agent, json(command=("a",)), target) == ()
+    assert nothing_shipped(agent, TargetChoice("json"), target) == ()
+    assert nothing_shipped(agent, json(), replace(target, reload=OWN)) == ()
 
 
 def test_linphone_is_handed_its_file_where_it_runs():
