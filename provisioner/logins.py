@@ -105,6 +105,7 @@ class Logins:
         """Log the seat in as often as there is reason to; returns when there is nothing more to wait for."""
         while not seat.gone:
             seat.changed.clear()
+            _tell(seat)
             due = self._due(seat)
             if due is None:
                 return
@@ -234,6 +235,13 @@ def describe(attempt: Attempt, next_at: float | None, now: float) -> str:
     if next_at is None:
         return f"login {attempt.kind}: {attempt.cause}; not tried again before its settings change"
     return f"login {attempt.kind}: {attempt.cause}; next try in {max(0.0, next_at - now):.0f} s"
+
+
+def _tell(seat: Seat) -> None:
+    """Log what keeps the agent from being served before anybody is asked, once."""
+    told, seat.told = seat.told, seat.served.problems
+    for problem in seat.told if seat.told != told else ():
+        log.log(logging.INFO if problem.remark else logging.WARNING, "agent %s: %s", seat.login, problem)
 
 
 def _keep_session(store: Store, session: HeldSession) -> None:

@@ -26,8 +26,9 @@ class Seat:
     ``next_at`` is the Unix time of the next login, None when there is to be none; ``renew`` asks for one although there
     is a session. ``changed`` wakes the login task, ``tried`` is set after each login that was tried. ``busy`` is held
     by whoever logs in or off, ``delivering`` by whoever brings files. ``rendered`` is what the files were made from
-    last. ``reloads`` is what phones are still to be told, by the folder of their files. ``gone`` says that this agent
-    is served no longer, ``looking`` that its realm is being looked for.
+    last, ``told`` the problems of ``served`` that the log has named. ``reloads`` is what phones are still to be told,
+    by the folder of their files. ``gone`` says that this agent is served no longer, ``looking`` that its realm is
+    being looked for.
     """
 
     served: Served
@@ -36,6 +37,7 @@ class Seat:
     next_at: float | None = 0.0
     report: AgentReport | None = None
     rendered: Served | None = None
+    told: tuple[Problem, ...] = ()
     reloads: dict[str, Reload] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     tried: asyncio.Event = field(default_factory=asyncio.Event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import stat
@@ -15,6 +16,7 @@ from tests.machine import Machine, Service, until
 from tests.session import ANA, BETO, home_of, root_only, session, shared_machine, users
 
 pytestmark = root_only
+NAMELESS = 54321
 
 
 @pytest.fixture
@@ -252,9 +254,36 @@ async def test_plan_looks_into_a_home_as_its_user_owns_it(floor: Machine):
     assert (planned.code, planned.out) == (0, "ana: stays logged in\n  json: over wss\n  nothing to change\n")
 
 
-async def test_a_state_of_another_user_is_left_alone(floor: Machine):
+@pytest.mark.parametrize("uid", [ANA.pw_uid, NAMELESS])
+async def test_a_state_of_another_user_is_left_alone_and_how_to_become_that_one_is_told(floor: Machine, uid: int):
     floor.places.state.mkdir(mode=0o700, parents=True)
-    os.chown(floor.places.state, ANA.pw_uid, ANA.pw_gid)
+    os.chown(floor.places.state, uid, uid)
     applied = await floor.command("apply")
     assert applied.code == 1 and "this state belongs to another user" in applied.err
     assert list(floor.places.state.iterdir()) == []
+    becoming = applied.err.partition("`")[2].partition(" …`")[0]
+    asked = await asyncio.create_subprocess_exec(*becoming.split(), "id", "-u", stdout=asyncio.subprocess.PIPE)
+    assert (await asked.communicate())[0].decode() == f"{uid}\n"
+
+
+async def test_root_who_checks_is_told_what_the_service_cannot_read(floor: Machine):
+    secret = floor.root / "srv/secret"
+    secret.parent.mkdir()
+    secret.write_text("pw")
+    agents = floor.agents_d / "ana.yaml"
+    agents.write_text("agents: [{login: ana, password: {file: /srv/secret}, targets: [json]}]\n")
+    floor.places.state.mkdir(mode=0o700, parents=True)
+    for file in (secret, agents):
+        file.chmod(0o600)
+    assert (await floor.command("check")).code == 0
+    os.chown(floor.places.state, ANA.pw_uid, ANA.pw_gid)
+    told = await floor.command("check")
+    assert told.code == 1
+    what = f"root can read this, but not {ANA.pw_name}, whom the service runs as"
+    assert [line.partition(" (")[0] for line in told.err.splitlines()] == [
+        f"{agents}: {what}",
+        f"{secret}: {what}",
+    ]
+    for file in (secret, agents):
+        os.chown(file, ANA.pw_uid, 0)
+    assert (await floor.command("check")).code == 0

@@ -331,11 +331,26 @@ async def test_without_a_usable_configuration_it_ends_with_78(machine: Machine):
     assert "provisioner.yaml:1:11: `url` is missing here" in done.err
 
 
+async def test_the_log_says_once_what_keeps_an_agent_from_being_logged_in(machine: Machine):
+    agent = machine.agent("ana", JSON)
+    agent.write_text(agent.read_text().replace("pw-ana", "{file: /nowhere}"))
+    async with machine.running() as service:
+        await service.reload()
+        machine.agent("beto", JSON)
+        await service.reload()
+        agent.write_text(agent.read_text().replace("/nowhere", "/nowhere-else"))
+        await service.reload()
+    said = [line for line in service.log.read_text().splitlines() if "nowhere" in line]
+    assert len(said) == 2 and "nowhere-else" in said[1]
+    assert all(f"agent ana: {agent}:2:3: the password's file" in line for line in said)
+
+
 @pytest.mark.parametrize("verb", [["status"], ["reload", "--wait"], ["refresh", "ana"], ["log-off", "ana"]])
 async def test_without_a_service_the_light_verbs_end_with_3(machine: Machine, verb: list[str]):
     done = await machine.command(*verb)
     assert done.code == 3
-    assert "the service is not running" in done.err
+    # `systemctl start` alone says nothing where it starts nothing, as without a configuration.
+    assert "the service is not running (`provisioner check`, then `systemctl start" in done.err
 
 
 async def test_the_status_as_metrics_says_who_is_served_and_whether_anybody_answers(machine: Machine):

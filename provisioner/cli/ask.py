@@ -40,7 +40,8 @@ def ask(path: Path, question: Mapping[str, Any], seconds: float = 120.0) -> dict
     except (BrokenPipeError, ConnectionResetError):
         received = b""
     except OSError:
-        raise _not_running(path, "the service is not running", "`systemctl start softphone-provisioner`") from None
+        fix = "`provisioner check`, then `systemctl start softphone-provisioner`"
+        raise _not_running(path, "the service is not running", fix) from None
     if not received.endswith(b"\n"):
         raise _not_running(path, "the service ended before it answered", "see its journal")
     answer: dict[str, Any] = json.loads(received)

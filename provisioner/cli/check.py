@@ -34,6 +34,7 @@ from provisioner.edge.catalog import CatalogReader, shipped
 from provisioner.edge.configuration import mistakes_in
 from provisioner.edge.credential import Credentials
 from provisioner.edge.trust import tls_context
+from provisioner.hidden import hidden
 from provisioner.places import Places
 from provisioner.site import Served, Site, SiteReader, Surroundings
 
@@ -67,6 +68,8 @@ def run(options: argparse.Namespace) -> int:
     problems += [*_of_options(site), *_rivalries(site)]
     if not options.all:
         problems += clashes(site)
+    if options.config is None:  # a copy is not what the service reads
+        problems += hidden(site, here)
     problems = list(dict.fromkeys(problems))  # a broken target is a remark, and somebody's trouble
     wrong = any(not problem.remark for problem in problems)
     if options.format == "json":

@@ -48,4 +48,5 @@ PasswordSource = Inline | FromFile | FromEnv | FromCredential | FromCommand
 
 def closing(path: str) -> str:
     """What an administrator does to a file with secrets that others can read."""
-    return f"chmod 600 {path}, or 640 if its group is softphone-provisioner, which has no members"
+    ours = "640 and chgrp softphone-provisioner, a group that nobody is a member of"
+    return f"chmod 600 {path} if the service runs as its owner, else {ours}"

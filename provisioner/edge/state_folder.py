@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ def lock_state(folder: Path) -> Iterator[None]:
     uid = state_owner(folder)
     if uid != os.geteuid():
         # What root wrote here, its owner could not read any more.
-        what, fix = "this state belongs to another user", f"run this as that user: `runuser -u '#{uid}' -- …`"
+        what, fix = "this state belongs to another user", f"run this as that user: `{_becoming(uid)} …`"
         raise ProvisionerError(Problem(Place(str(folder)), what, fix))
     with reported(folder / LOCK):
         descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -35,6 +36,14 @@ def lock_state(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _becoming(uid: int) -> str:
+    """The command that runs another one as this user, who may have lost the name."""
+    try:
+        return f"runuser -u {pwd.getpwuid(uid).pw_name} --"
+    except KeyError:
+        return f"setpriv --reuid={uid} --clear-groups --"
 
 
 def state_owner(folder: Path) -> int:

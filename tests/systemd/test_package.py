@@ -67,6 +67,17 @@ def test_a_password_s_file_may_be_read_by_the_service_s_group_until_it_has_membe
     assert installed.run("provisioner", "check").code == 1
 
 
+def test_root_is_told_what_only_the_service_would_meet(installed: Booted):
+    configure(installed, "{login: ana, password: pw-ana}")
+    installed.do("chmod", "600", f"{ETC}/agents.d/a.yaml")
+    hidden = installed.run("provisioner", "check")
+    assert hidden.code == 1 and f"chgrp softphone-provisioner {ETC}/agents.d/a.yaml; chmod 640" in hidden.err
+    # Before the first start, too: what root wrote for the service, the service could not use.
+    applied = installed.run("provisioner", "apply")
+    assert applied.code == 1 and "`runuser -u softphone-provisioner -- …`" in applied.err
+    assert installed.do("ls", "-A", "/var/lib/softphone-provisioner") == ""
+
+
 def test_systemd_finds_both_units_right_and_the_daemon_confined(installed: Booted):
     installed.do("systemd-analyze", "verify", "--man=no", "--recursive-errors=yes", DAEMON)
     user = ("env", "XDG_RUNTIME_DIR=/run", "systemd-analyze", "--user")

@@ -1,0 +1,40 @@
+"""Files that root can read, and the user whom the service runs as cannot: to root who checks, all would seem right."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from collections.abc import Iterator
+
+from provisioner.core.credential import FromFile
+from provisioner.core.problem import Place, Problem
+from provisioner.edge.configuration import AGENTS, MAIN
+from provisioner.edge.readable import unreadable_by
+from provisioner.places import Places
+from provisioner.site import Site
+
+
+def hidden(site: Site, places: Places) -> Iterator[Problem]:
+    """Each of them, as root finds it; nothing for others, who meet it themselves."""
+    try:
+        user = pwd.getpwuid(places.state.stat().st_uid)
+        group = grp.getgrgid(user.pw_gid).gr_name
+    except (OSError, KeyError):  # there is no service yet
+        return
+    if os.geteuid() != 0 or user.pw_uid == 0:
+        return
+    for path in unreadable_by(user, _read_by_the_service(site, places)):
+        fix = f"chgrp {group} {path}; chmod 640 {path}; the folders above must let it pass too"
+        yield Problem(Place(path), f"root can read this, but not {user.pw_name}, whom the service runs as", fix)
+
+
+def _read_by_the_service(site: Site, places: Places) -> Iterator[str]:
+    yield str(places.config / MAIN)
+    yield from map(str, sorted((places.config / AGENTS).glob("*.yaml")))
+    for served in site.served.values():
+        source = served.wanted.agent.password
+        if isinstance(source, FromFile):
+            yield str(places.root / source.path.lstrip("/"))
+    if site.settings.platform.ca_file:
+        yield site.settings.platform.ca_file
