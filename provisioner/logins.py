@@ -155,7 +155,11 @@ class Logins:
             if seat.gone or due is None or due > self._now() or password is None:
                 return
             served, identity = seat.served, seat.identity
-            outcome = await self._ask(served.wanted.platform, identity.login, password)
+            seat.asking = True
+            try:
+                outcome = await self._ask(served.wanted.platform, identity.login, password)
+            finally:
+                seat.asking = False
             await self._took(seat, served, outcome)
         if identity != seat.identity:
             return  # the settings changed meanwhile, and the next login is for the new ones

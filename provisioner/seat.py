@@ -27,8 +27,8 @@ class Seat:
     is a session. ``changed`` wakes the login task, ``tried`` is set after each login that was tried. ``busy`` is held
     by whoever logs in or off, ``delivering`` by whoever brings files. ``rendered`` is what the files were made from
     last, ``told`` the problems of ``served`` that the log has named. ``reloads`` is what phones are still to be told,
-    by the folder of their files. ``gone`` says that this agent is served no longer, ``looking`` that its realm is
-    being looked for.
+    by the folder of their files. ``gone`` says that this agent is served no longer, ``asking`` that the platform is
+    asked to log it in, ``looking`` that its realm is being looked for.
     """
 
     served: Served
@@ -46,6 +46,7 @@ class Seat:
     task: asyncio.Task[None] | None = None
     renew: bool = False
     gone: bool = False
+    asking: bool = False
     looking: bool = False
 
     @property
@@ -137,13 +138,20 @@ def _login(seat: Seat, present: bool) -> dict[str, Any]:
     attempt = seat.attempt
     if seat.session and seat.holds:
         held = {"state": "logged in", "at": seat.session.logged_in_at}
-        return held if attempt is None else {**held, "cause": f"the last login: {attempt.kind}: {attempt.cause}"}
+        return held if attempt is None else {**held, "cause": _last_login(attempt)}
+    if seat.asking:
+        last = {"cause": _last_login(attempt), "count": attempt.count} if attempt else {}
+        return {"state": "logging in", **last}
     if attempt is None and not seat.identity.password_mark:
         return {"state": "no password"}
     if attempt is None:
         return {"state": "waiting", "next_at": seat.next_at} if present else {"state": "away"}
     waits = {} if attempt.kind in FINAL else {"next_at": seat.next_at}
     return {"state": attempt.kind, "at": attempt.at, "cause": attempt.cause, "count": attempt.count, **waits}
+
+
+def _last_login(attempt: Attempt) -> str:
+    return f"the last login: {attempt.kind}: {attempt.cause}"
 
 
 def _target(seat: Seat, target: TargetReport) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -36,7 +37,7 @@ from provisioner.demo.platform import (
 from provisioner.edge.platform import LOGOFF
 from provisioner.edge.store import Store, open_store
 from provisioner.logins import Chances, Logins, describe
-from provisioner.seat import Seat
+from provisioner.seat import Seat, seat_as_json
 from provisioner.site import Served
 from tests.examples import AGENT, PLATFORM, POLICY
 
@@ -695,6 +696,39 @@ async def test_a_log_off_ends_the_waiting_for_a_refresh(desk):
 
 
 # What changes while a login is under way
+
+
+async def test_a_login_under_way_is_told(desk):
+    desk.platform.answer_next(None, ERROR)
+    desk.platform.answer_next(None, Hold())
+    seat = desk.seat()
+    assert login_of(seat) == {"state": "waiting", "next_at": 0.0}
+    task = desk.begin(seat)
+    await desk.tried(seat)
+    failed = login_of(seat)
+    assert (failed["state"], failed["next_at"]) == (TROUBLE, seat.next_at)
+    await desk.at(NOON + 60, seat)
+    await desk.platform.arrived(2)
+    assert login_of(seat) == {"state": "logging in", "cause": f"the last login: trouble: {failed['cause']}", "count": 1}
+    desk.platform.release()
+    await task
+    assert login_of(seat) == {"state": "logged in", "at": NOON + 60}
+
+
+async def test_the_first_login_under_way_waits_for_nothing(desk):
+    desk.platform.answer_next(None, Hold())
+    seat = desk.seat()
+    task = desk.begin(seat)
+    await desk.platform.arrived(1)
+    assert login_of(seat) == {"state": "logging in"}
+    desk.platform.release()
+    await task
+
+
+def login_of(seat: Seat) -> dict[str, Any]:
+    """What the status tells of the seat's login."""
+    login: dict[str, Any] = seat_as_json(seat, present=True)["login"]
+    return login
 
 
 async def test_a_session_at_an_address_that_is_no_longer_wanted_is_ended(desk):

@@ -9,6 +9,7 @@ from typing import Any
 from provisioner.core.report import printable
 
 _GREEN, _YELLOW, _RED, _DIM, _END = "\033[32m", "\033[33m", "\033[31m", "\033[2m", "\033[0m"
+_PASSING = ("waiting", "logging in", "trouble", "away")
 _MARKS = {"good": ("●", _GREEN), "odd": ("●", _YELLOW), "bad": ("✗", _RED)}
 
 
@@ -41,7 +42,7 @@ class _Lines:
 
     def _agent(self, agent: Mapping[str, Any]) -> Iterator[str]:
         login, proof = agent["login"], agent["proof"]
-        mark = {"logged in": "odd" if "cause" in login else "good", "waiting": "odd", "trouble": "odd", "away": "odd"}
+        mark = dict.fromkeys(_PASSING, "odd") | {"logged in": "odd" if "cause" in login else "good"}
         yield self._marked(mark.get(login["state"], "bad"), f"{agent['agent']}: {', '.join(self._login(agent))}")
         if proof:
             yield self._dim(f"  {proof}")

@@ -1,4 +1,9 @@
-"""Say how the running service and its agents are: logins, files, and what is wrong since when."""
+"""Say how the running service and its agents are: logins, files, and what is wrong since when.
+
+A login is `logged in`; `logging in` while the platform is asked; `waiting` for its time, or for its turn; `away` while
+the agent's user has no session; `trouble` or `not there`, tried again at the time that is told; `refused` or `logged
+off`, not tried again by itself; or there is `no password`.
+"""
 
 from __future__ import annotations
 

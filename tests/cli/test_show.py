@@ -76,6 +76,11 @@ def test_trouble_says_when_it_is_tried_again_and_a_refusal_that_it_is_not():
     assert "not tried again before its settings change" in status_as_text(status(refused), now=NOW)
 
 
+def test_a_login_under_way_is_neither_good_nor_bad():
+    lines = status_as_text(status(agent({"state": "logging in"})), now=NOW, colour=True).splitlines()
+    assert lines[2] == "\033[33m●\033[0m ana: logging in"
+
+
 def test_yesterday_has_its_date():
     assert "since 2026-11-23" in status_as_text(status(loaded_at=NOW - 86400), now=NOW)
 
