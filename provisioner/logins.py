@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,9 +19,8 @@ from provisioner.core.reply import LoggedIn, LoggedOff, NotThere, Outcome, Refus
 from provisioner.core.secret import Secret
 from provisioner.core.session import Attempt, HeldSession
 from provisioner.core.settings import LoginPolicy, Platform
-from provisioner.edge.platform import PlatformAddress, PlatformClient, open_platform
+from provisioner.edge.platform import PlatformAddress, PlatformClients
 from provisioner.edge.store import Store
-from provisioner.edge.trust import Stamp, stamp
 from provisioner.noting import Keep, note
 from provisioner.seat import Seat
 from provisioner.site import Served
@@ -58,8 +56,7 @@ class Logins:
         self._keep = keep
         self._logged_in = logged_in
         self._present = present
-        self._clients: dict[tuple[PlatformAddress, Stamp], PlatformClient] = {}
-        self._open = AsyncExitStack()
+        self._clients = PlatformClients()
         self._slots = asyncio.Semaphore(1)
         self._policy: LoginPolicy | None = None
 
@@ -77,7 +74,7 @@ class Logins:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._open.aclose()
+        await self._clients.close()
 
     def delay(self, seat: Seat) -> None:
         """Let a login that is due wait a random part of the splay, so that workstations do not arrive together."""
@@ -169,10 +166,10 @@ class Logins:
 
     async def _ask(self, platform: Platform, login: str, password: Secret) -> Outcome:
         try:
-            client = await self._client(platform, platform.url)
+            async with self._clients.at(_address(platform, platform.url)) as client:
+                return await client.log_in(login, password)
         except ProvisionerError as error:
             return Trouble("; ".join(problem.what for problem in error.problems))
-        return await client.log_in(login, password)
 
     async def _took(self, seat: Seat, served: Served, outcome: Outcome) -> None:
         identity = served.wanted.identity
@@ -211,8 +208,8 @@ class Logins:
         where = Place(f"agent {session.agent}")
         name = peer_of(session.row).name
         try:
-            client = await self._client(platform, session.url)
-            outcome = await client.log_off(session.login, session.token, f"SIP/{name}")
+            async with self._clients.at(_address(platform, session.url)) as client:
+                outcome = await client.log_off(session.login, session.token, f"SIP/{name}")
         except ProvisionerError as error:
             outcome = Trouble("; ".join(problem.what for problem in error.problems))
         if isinstance(outcome, LoggedOff):
@@ -224,14 +221,6 @@ class Logins:
 
     async def _remember(self, agent: str, change: Callable[[Store], None]) -> None:
         await note(self._keep, change, f"agent {agent}: what became of the login is not kept across a restart")
-
-    async def _client(self, platform: Platform, url: str) -> PlatformClient:
-        address = PlatformAddress(url, platform.ca_file, platform.connect_timeout, platform.timeout)
-        # With a new CA file a new client, without a restart.
-        key = address, stamp(address.ca_file)
-        if key not in self._clients:
-            self._clients[key] = await self._open.enter_async_context(open_platform(address))
-        return self._clients[key]
 
 
 def describe(attempt: Attempt, next_at: float | None, now: float) -> str:
@@ -246,6 +235,10 @@ def _tell(seat: Seat) -> None:
     told, seat.told = seat.told, seat.served.problems
     for problem in seat.told if seat.told != told else ():
         log.log(logging.INFO if problem.remark else logging.WARNING, "agent %s: %s", seat.login, problem)
+
+
+def _address(platform: Platform, url: str) -> PlatformAddress:
+    return PlatformAddress(url, platform.ca_file, platform.connect_timeout, platform.timeout)
 
 
 def _keep_session(store: Store, session: HeldSession) -> None:

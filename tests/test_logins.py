@@ -1,6 +1,7 @@
 """One login an agent and a reason, against the simulated platform, with the state on disk and a clock that obeys."""
 
 import asyncio
+import gc
 import logging
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import trustme
 
@@ -401,6 +403,34 @@ async def test_a_ca_file_that_cannot_be_read_is_trouble_until_it_can(desk, tmp_p
         await desk.at(NOON + 20, seat)
         await task
         assert seat.holds
+
+
+async def test_what_no_seat_uses_any_more_is_closed(desk, tmp_path):
+    authority, path = trustme.CA(), tmp_path / "ca.pem"
+    async with serve(desk.platform, ssl_of(authority)) as url:
+        seat = Seat(desk.served(url=url, ca=str(path)))
+        for number in range(3):
+            path.write_bytes(authority.cert_pem.bytes() + b"\n" * number)
+            seat.renew, seat.next_at = True, 0.0
+            await desk.settle(seat)
+            assert seat.attempt is None and clients() == 1
+        desk.platform.answer_next("marta", Hold())
+        path.write_bytes(authority.cert_pem.bytes() + b"\n" * 9)
+        seat.renew, seat.next_at = True, 0.0
+        task = desk.begin(seat)
+        await desk.platform.arrived(4)
+        await desk.settle(desk.seat("pedro"))  # at the other address
+        assert clients() == 2, "nothing under way is cut short"
+        desk.platform.release()
+        await task
+        assert seat.attempt is None and clients() == 1
+    await desk.logins.close()
+    assert clients() == 0
+
+
+def clients() -> int:
+    """HTTP clients of this process that are open."""
+    return sum(isinstance(one, aiohttp.ClientSession) and not one.closed for one in gc.get_objects())
 
 
 def ssl_of(authority: trustme.CA) -> ssl.SSLContext:

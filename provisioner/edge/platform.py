@@ -8,8 +8,8 @@ from __future__ import annotations
 import ipaddress
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -19,7 +19,7 @@ from provisioner import __version__
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reply import LoggedOff, NotThere, Outcome, Refused, Reply, Trouble, read_log_off, read_reply
 from provisioner.core.secret import Secret
-from provisioner.edge.trust import tls_context
+from provisioner.edge.trust import Stamp, stamp, tls_context
 
 LOGIN = "/Integra/resources/auth/AgentLogin"
 LOGOFF = "/Integra/resources/api/AgentLogoff"
@@ -34,6 +34,10 @@ class PlatformAddress:
     ca_file: str | None = None
     connect_timeout: float = 5.0
     timeout: float = 20.0
+
+
+# With a new CA file it is another one.
+_Key = tuple[PlatformAddress, Stamp]
 
 
 class PlatformClient:
@@ -95,6 +99,49 @@ async def open_platform(address: PlatformAddress) -> AsyncIterator[PlatformClien
         auto_decompress=False,
     ) as session:
         yield PlatformClient(url, session)
+
+
+@dataclass(slots=True)
+class _Opened:
+    """A client, what closes it, and how many use it now."""
+
+    client: PlatformClient
+    closing: AsyncExitStack
+    users: int = 0
+
+
+class PlatformClients:
+    """A client for each address that is in use, and for the one that was used last."""
+
+    def __init__(self) -> None:
+        self._opened: dict[_Key, _Opened] = {}
+        self._last: _Key | None = None
+
+    @asynccontextmanager
+    async def at(self, address: PlatformAddress) -> AsyncIterator[PlatformClient]:
+        """The client for ``address``; a new one when its CA file is another. Raises ProvisionerError as
+        ``open_platform`` does."""
+        key = address, stamp(address.ca_file)
+        opened = self._opened.get(key)
+        if opened is None:
+            closing = AsyncExitStack()
+            opened = _Opened(await closing.enter_async_context(open_platform(address)), closing)
+            self._opened[key] = opened
+        self._last = key
+        opened.users += 1
+        try:
+            yield opened.client
+        finally:
+            opened.users -= 1
+            await self._close(key for key, one in self._opened.items() if not one.users and key != self._last)
+
+    async def close(self) -> None:
+        """Close all of them."""
+        await self._close(self._opened)
+
+    async def _close(self, keys: Iterable[_Key]) -> None:
+        for opened in [self._opened.pop(key) for key in list(keys)]:
+            await opened.closing.aclose()
 
 
 def in_words(error: BaseException) -> str:
