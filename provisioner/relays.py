@@ -36,11 +36,12 @@ Ask = Callable[[Callable[[Store], Any]], Awaitable[Any]]
 
 @dataclass(slots=True)
 class _Entry:
-    """One agent's relay; ``problem`` says why it does not listen."""
+    """One agent's relay; ``problem`` says why it does not listen, ``behind`` why it goes on as it was before."""
 
     way: RelayWay
     relay: Relay
     problem: Problem | None = None
+    behind: Problem | None = None
     told: RelayState | None = None
 
 
@@ -74,7 +75,7 @@ class Relays:
         entry = self._entries.get(agent)
         if entry is None:
             return None
-        return relay_as_json(entry.relay.state(), entry.relay.account.server.address, entry.problem)
+        return relay_as_json(entry.relay.state(), entry.relay.account.server.address, entry.problem or entry.behind)
 
     async def serve(self, agent: str, job: Job | None) -> None:
         """Have the relay that ``job`` needs, and none where it needs none. Phones that are connected stay so, and calls
@@ -96,14 +97,19 @@ class Relays:
             way = RelayWay(await self._port(job.wanted.agent), job.wanted.agent.relay.mode)
             served = self._relay_account(job, account, way)
         except ProvisionerError as error:
-            log.error("agent %s: no relay: %s", agent, error)
+            entry = self._entries.get(agent)
+            if entry is None:
+                log.error("agent %s: no relay: %s", agent, error)
+            elif entry.behind != error.problems[0]:
+                entry.behind = error.problems[0]
+                log.error("agent %s: the relay goes on as before: %s", agent, entry.behind)
             return
         entry = self._entries.get(agent)
         if entry is None or entry.way.port != way.port or entry.problem:
             await self.close(agent)
             await self._open(agent, way, served)
         else:
-            entry.way = way
+            entry.way, entry.behind = way, None
             if entry.relay.account != served:
                 await entry.relay.use(served)
 

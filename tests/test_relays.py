@@ -112,6 +112,16 @@ async def test_another_file_of_authorities_comes_to_the_phones_and_costs_no_logi
     assert office.platform.logins == ["ana"]
 
 
+async def test_a_file_of_authorities_that_cannot_be_read_is_said_of_the_relay_which_goes_on(office: Office):
+    async with at_work(office) as service, handset(office.relay_port(), "1001") as phone:
+        office.settle(ca_file="/nowhere.pem")
+        told = await service.until(lambda status: bool(relay(status)["problems"]))
+        assert "`/nowhere.pem` cannot be read" in relay(told)["problems"][0]["what"]
+        assert (await phone.registers()).status == 200
+        office.settle()
+        await service.until(lambda status: not relay(status)["problems"])
+
+
 async def test_a_native_phone_registers_on_an_account_that_allows_only_wss(office: Office):
     async with at_work(office) as service, handset(office.relay_port(), "1001") as phone:
         assert (await phone.registers()).status == 200

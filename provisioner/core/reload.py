@@ -146,7 +146,7 @@ def problem_of(reload: Reload) -> Problem | None:
     if reload.since is None or not reload.count:
         return None
     fix = "not run again before it or the files change" if reload.gave_up else "it is run again by itself"
-    return Problem(where, reload.cause, fix)
+    return Problem(where, reload.cause, f"{fix}; run it by hand as its user to see what it says")
 
 
 def reload_as_json(reload: Reload) -> dict[str, object]:

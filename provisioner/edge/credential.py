@@ -20,6 +20,7 @@ from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.secret import Secret
 from provisioner.edge.command import TooLateError, TooMuchError, print_of, why
 from provisioner.edge.privacy import is_private
+from provisioner.places import NAME
 
 LARGEST = 64 * 1024
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
@@ -64,11 +65,13 @@ class Credentials:
         return _one_line(text, place, f"the environment variable {name}")
 
     def _from_credential(self, name: str, place: Place) -> Secret:
-        folder = self._environment.get("CREDENTIALS_DIRECTORY")
-        if not folder:
-            fix = f"add `LoadCredential={name}:/path` to the unit and restart it"
-            raise _wrong(place, f"there are no systemd credentials, `{name}` among them", fix)
-        return _from_file(Path(folder) / name, place, private=False)
+        # Root who looks by hand finds them where systemd gives them to the service, while it runs.
+        folder = self._environment.get("CREDENTIALS_DIRECTORY") or self._root / f"run/credentials/{NAME}.service"
+        path = Path(folder) / name
+        if not os.path.lexists(path):
+            fix = f"`LoadCredential={name}:/path` in the unit, and restart it"
+            raise _wrong(place, f"systemd gives the service no credential `{name}` now", fix)
+        return _from_file(path, place, private=False)
 
 
 def _from_file(path: Path, place: Place, *, private: bool) -> Secret:

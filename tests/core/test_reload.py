@@ -223,6 +223,7 @@ def test_what_is_said_of_it(reload, state, what, remark):
     problem = problem_of(reload)
     assert (problem and problem.what, problem and problem.remark) == (what, remark)
     assert reload_as_json(reload)["state"] == state
+    assert problem is None or problem.remark or problem.fix.endswith("; run it by hand as its user to see what it says")
 
 
 def test_the_status_says_since_when_how_often_and_when_next():

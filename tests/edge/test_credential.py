@@ -133,9 +133,17 @@ def test_systemd_hands_credentials_over(tmp_path: Path):
     (tmp_path / "marta").chmod(0o440)  # as systemd leaves them, with an ACL
     folder = str(tmp_path)
     assert resolve(FromCredential("marta"), Path("/other/root"), CREDENTIALS_DIRECTORY=folder) == "pw"
-    assert "there are no systemd credentials" in refused(FromCredential("marta"))
-    assert "cannot be read: No such file" in refused(FromCredential("nobody"), CREDENTIALS_DIRECTORY=folder)
+    none = "systemd gives the service no credential `nobody` now"
+    assert refused(FromCredential("nobody"), tmp_path) == none
+    assert refused(FromCredential("nobody"), CREDENTIALS_DIRECTORY=folder) == none
     assert "is not a file" in refused(FromCredential(".."), CREDENTIALS_DIRECTORY=folder)
+
+
+def test_root_finds_by_hand_what_systemd_gives_the_service(tmp_path: Path):
+    folder = tmp_path / "run/credentials/softphone-provisioner.service"
+    folder.mkdir(parents=True)
+    (folder / "marta").write_bytes(b"pw\n")
+    assert resolve(FromCredential("marta"), tmp_path) == "pw"
 
 
 def command(script: str, seconds: float = 10.0) -> FromCommand:
