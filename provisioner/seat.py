@@ -115,8 +115,9 @@ def seat_as_json(seat: Seat, *, present: bool) -> dict[str, Any]:
 def is_served(seat: Seat) -> bool:
     """Are the files of this agent as they should be?"""
     report = seat.report
-    well = report is not None and report.healthy and not report.waiting
-    return well and seat.holds and not seat.served.problems and all(one.remark for one in _untold(seat))
+    if report is None or report.waiting or not report.healthy or seat.served.problems or not seat.holds:
+        return False
+    return not seat.reloads or all(problem.remark for problem in _untold(seat))
 
 
 def why_not(seat: Seat) -> tuple[Problem, ...]:
@@ -131,7 +132,7 @@ def why_not(seat: Seat) -> tuple[Problem, ...]:
 
 def _untold(seat: Seat) -> list[Problem]:
     """What keeps phones from knowing their files."""
-    return [problem for problem in map(problem_of, seat.reloads.values()) if problem] if seat.reloads else []
+    return [problem for problem in map(problem_of, seat.reloads.values()) if problem]
 
 
 def _login(seat: Seat, present: bool) -> dict[str, Any]:

@@ -124,7 +124,7 @@ class SiteReader:
         # A target that was broken by an edit goes on working as it was.
         kept = {name: last.catalog[name] for name in catalog.broken if last and name in last.catalog}
         common = self._shared(loaded.settings, {**catalog.targets, **kept})
-        self._looked = {login: self._look(agent, common) for login, agent in loaded.settings.agents.items()}
+        self._looked = self._look_at(loaded.settings.agents, common)
         served = {login: looked.served for login, looked in self._looked.items() if looked.served is not None}
         broken = {name: problems for name, problems in catalog.broken.items() if name not in kept}
         remarks = (*loaded.remarks, *_remarked(catalog))
@@ -151,12 +151,19 @@ class SiteReader:
             return replace(old, realms=realms, same=not self._anew, same_realms=realms == old.realms)
         return fresh
 
-    def _look(self, agent: AgentSettings, common: _Common) -> _Looked:
+    def _look_at(self, agents: Mapping[str, AgentSettings], common: _Common) -> dict[str, _Looked]:
         """Almost always what it was, and asked for every agent at every change."""
+        before = self._looked if common.same and common.same_realms else {}
+        return {
+            login: old
+            if (old := before.get(login)) and old.steady and old.agent is agent
+            else self._look(agent, common)
+            for login, agent in agents.items()
+        }
+
+    def _look(self, agent: AgentSettings, common: _Common) -> _Looked:
         looked = self._looked.get(agent.login)
         known = looked if looked and looked.agent is agent else None
-        if known and known.steady and common.same and common.same_realms:
-            return known
         works_here = known.served is not None if known else self._works_here(agent)
         if not works_here:
             return _Looked(agent, None, steady=True)

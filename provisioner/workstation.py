@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from functools import partial
 from typing import Any, TypeVar
 
@@ -84,8 +84,8 @@ class Workstation:
             try:
                 if asked:
                     await self._work(self._bench.reader.forget_passwords)
-                site = await self._work(self._bench.reader.read)
-                await self._check_removal(site, force=force)
+                site, owners = await self._work(self._read)
+                self._check_removal(site, before=set(self._seats) | owners, force=force)
             except ProvisionerError as error:
                 return self._standing.refuse(error.problems)
             self._standing.accept(new=self._site is None or not site.is_like(self._site))
@@ -276,9 +276,12 @@ class Workstation:
         await self._relays.forget(seat.login)
         log.info("agent %s: not configured any more, files removed", seat.login)
 
-    async def _check_removal(self, site: Site, *, force: bool) -> None:
-        before = set(self._seats) | await self._work(self._bench.cycle.agents)
-        gone = before - set(site.served)
+    def _read(self) -> tuple[Site, frozenset[str]]:
+        """What is on the disk now: the site, and who has files."""
+        return self._bench.reader.read(), self._bench.cycle.agents()
+
+    def _check_removal(self, site: Site, *, before: Set[str], force: bool) -> None:
+        gone = before - site.served.keys()
         if site.settings.removal_brake and not force and brake(len(before), len(gone)):
             what = f"this would remove {len(gone)} of {len(before)} agents"
             fix = "if that is meant: `provisioner reload --force`, or `removal: {brake: false}`"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ MAIN = "provisioner.yaml"
 AGENTS = "agents.d"
 _ENDINGS = (".yaml", ".yml")
 _NOTHING: Mapping[str, Any] = {}
+_PROBLEMS, _AGENTS, _IDLE, _TARGETS = map(attrgetter, ("problems", "agents", "idle", "targets"))
 
 
 @dataclass(frozen=True)
@@ -48,15 +51,16 @@ class _Read:
         return self.file.document
 
     def interpret(self, shared: Mapping[str, Any], *, main: bool) -> None:
-        """Work out what the file says with these defaults."""
-        self.agents, self.problems = agents_of(self.document, shared, main=main)
+        """Work out what the file says with these defaults. ``main`` is provisioner.yaml, which holds them itself."""
+        self.agents, self.problems = agents_of(self.document, _NOTHING if main else shared, main=main)
         self.targets = frozenset(name for name, _ in target_names(self.document))
         self.idle = tuple(agent for agent in self.agents if not agent.targets)
         self.shared = shared
 
 
 class Configuration:
-    """Reads the folder; a file that did not change since the last time costs one look at it.
+    """Reads the folder; a file that did not change since the last time costs one look at it, and hardly a word more:
+    somebody waits for what one of a thousand says.
 
     ``now`` gives Unix seconds; it is compared with the files' own times.
     """
@@ -68,6 +72,8 @@ class Configuration:
         self._files: dict[str, _Read] = {}
         self._shared: Mapping[str, Any] = {}
         self._last: tuple[Document, Settings] | None = None
+        self._names: tuple[str, ...] = ()
+        self._paths: dict[str, str] = {}
         self._misnamed: list[str] = []
 
     def load(self, targets: Collection[str] | None = None) -> Loaded:
@@ -79,14 +85,14 @@ class Configuration:
             problems: list[Problem] = []
             seen = self._seen(problems)
             self._read(seen, problems)
-            for path, read in self._files.items():
-                # provisioner.yaml holds the shared defaults itself: agents_of finds them there.
-                shared = _NOTHING if path == self._main else self._shared
-                if read.shared is not shared:
-                    read.interpret(shared, main=path == self._main)
-                problems += read.problems
-            agents = {agent.login: agent for read in self._files.values() for agent in read.agents}
-            problems += self._across(len(agents), targets)
+            reads = self._files.values()
+            problems += chain.from_iterable(map(_PROBLEMS, reads))
+            found = list(chain.from_iterable(map(_AGENTS, reads)))
+            agents = {agent.login: agent for agent in found}
+            # A mistake hides agents.
+            if problems or len(agents) < len(found):
+                problems += doubled(self.documents())
+            problems += self._unknown(targets)
             if problems or self._main not in self._files:
                 order = {path: number for number, path in enumerate(seen)}
                 raise ProvisionerError(sorted(problems, key=lambda problem: _order(problem, order)))
@@ -111,10 +117,13 @@ class Configuration:
             pass
         except OSError as error:
             problems.append(unreadable(folder, error))
-        visible = sorted(name for name in found if name[0] not in ".#")
-        self._misnamed = [f"{folder}/{name}" for name in visible if not name.endswith(".yaml")]
-        agents = {f"{folder}/{name}": found[name] for name in visible if name.endswith(".yaml")}
-        return {self._main: signature_of(self._main), **agents}
+        names = tuple(found)
+        if names != self._names:
+            visible = sorted(name for name in names if name[0] not in ".#")
+            self._paths = {f"{folder}/{name}": name for name in visible if name.endswith(".yaml")}
+            self._misnamed = [f"{folder}/{name}" for name in visible if not name.endswith(".yaml")]
+            self._names = names
+        return {self._main: signature_of(self._main), **{path: found[name] for path, name in self._paths.items()}}
 
     def _read(self, seen: Mapping[str, Signature], problems: list[Problem]) -> None:
         reads: dict[str, _Read] = {}
@@ -125,7 +134,12 @@ class Configuration:
             elif read := self._read_again(path, known, problems):
                 reads[path] = read
         self._files = reads
-        main = reads.get(self._main)
+        self._share(reads.get(self._main))
+        for path, read in reads.items():
+            if read.shared is not self._shared:
+                read.interpret(self._shared, main=path == self._main)
+
+    def _share(self, main: _Read | None) -> None:
         if main is None or not isinstance(main.document.value, dict):
             return
         shared = shared_defaults(main.document)
@@ -148,17 +162,13 @@ class Configuration:
             return known
         return None
 
-    def _across(self, agents: int, targets: Collection[str] | None) -> list[Problem]:
-        """What is wrong between files, which name this many ``agents``, and between them and the targets."""
+    def _unknown(self, targets: Collection[str] | None) -> Iterator[Problem]:
+        """The targets that agents name and that are not among ``targets``."""
         reads = self._files.values()
-        problems: list[Problem] = []
-        if any(read.problems for read in reads) or agents < sum(len(read.agents) for read in reads):
-            problems += doubled(self.documents())
-        known = None if targets is None else frozenset(targets)
+        if targets is None or frozenset().union(*map(_TARGETS, reads)).issubset(targets):
+            return
         for read in reads:
-            if known is not None and not read.targets <= known:
-                problems += unknown_targets(read.document, known)
-        return problems
+            yield from unknown_targets(read.document, targets)
 
     def _settings(self, agents: Mapping[str, AgentSettings]) -> Settings:
         main = self._files[self._main].document
@@ -183,11 +193,9 @@ class Configuration:
     def _remarks(self) -> Iterable[Problem]:
         for path in self._misnamed:
             yield from _passed_over(path)
-        for read in self._files.values():
-            for agent in read.idle:
-                what = f"agent `{agent.login}` has no softphone to configure"
-                place = read.document.with_source(agent.place)
-                yield Problem(place, what, "add `targets:`", remark=True)
+        for agent in chain.from_iterable(map(_IDLE, self._files.values())):
+            what = f"agent `{agent.login}` has no softphone to configure"
+            yield Problem(self.with_source(agent.place), what, "add `targets:`", remark=True)
 
 
 def _passed_over(path: str) -> Iterable[Problem]:

@@ -8,8 +8,9 @@ import struct
 # One object to keep and to compare, where a tuple of numbers would be seven.
 Signature = bytes
 _PARTS = struct.Struct("=QQQqqL")
-# A file changed this short a time before it was looked at may change again without its time stamps moving.
-_RACY_SECONDS = 2.0
+# Seconds. A file that changed so short a time before it was looked at may change again without its time stamps moving:
+# they move with the kernel's clock tick, 10 ms at most, or where whole seconds are kept with those (FAT: every second).
+_RACY, _RACY_WHOLE = 0.1, 2.0
 
 
 def signature(status: os.stat_result) -> Signature:
@@ -24,8 +25,8 @@ def is_settled(seen: Signature, looked_at: float) -> bool:
 
     The time of change counts, not the time of modification alone: `cp -p` and `rsync -t` set the latter back.
     """
-    modified, changed = _PARTS.unpack(seen)[3:5]
-    return bool(looked_at - max(modified, changed) / 1e9 > _RACY_SECONDS)
+    last = max(_PARTS.unpack(seen)[3:5])
+    return bool(looked_at - last / 1e9 > (_RACY if last % 1_000_000_000 else _RACY_WHOLE))
 
 
 def signature_of(path: str) -> Signature:

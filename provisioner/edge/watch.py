@@ -7,6 +7,7 @@ links, or where it does not exist yet, the folders on the way are watched too.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from watchdog import events
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers.inotify import InotifyObserver
 from watchdog.observers.polling import PollingObserver
@@ -22,6 +24,9 @@ from watchdog.observers.polling import PollingObserver
 log = logging.getLogger(__name__)
 # Not `opened` and `closed_no_write`: our own reading would wake us for ever.
 _CHANGES = frozenset({"created", "modified", "attrib", "deleted", "moved", "closed"})
+_KINDS = [kind for kind in vars(events).values() if getattr(kind, "event_type", None) in _CHANGES]
+# Newer ones than Debian 12's are told so, and the kernel by them: what nobody asks for costs nothing.
+_NO_MORE = {"event_filter": _KINDS} if "event_filter" in inspect.signature(InotifyObserver.schedule).parameters else {}
 _MOST_LINKS = 40  # as the kernel follows, path_resolution(7)
 
 
@@ -112,7 +117,8 @@ class Watch:
             # It may vanish between the look and the watch; the folder above tells when it comes back.
             with suppress(FileNotFoundError, NotADirectoryError):
                 listener = _Listener(entry, self._tell)
-                self._active[entry] = self._observer.schedule(listener, entry.folder, recursive=entry.names is None)
+                whole = entry.names is None
+                self._active[entry] = self._observer.schedule(listener, entry.folder, recursive=whole, **_NO_MORE)
                 if before:
                     self._changed(self._loop.time())
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from provisioner.core.problem import Problem, ProvisionerError
 from provisioner.core.report import problem_as_json, problems_as_text
@@ -253,6 +256,39 @@ def test_what_did_not_change_is_the_same_object(folder):
     assert [old is new for old, new in zip(documents, again, strict=True)] == [True, True, False]
     assert after.agents["ana"] is before.agents["ana"] and after.agents["bob"] != before.agents["bob"]
     assert after.platform is before.platform
+
+
+_NAMES = ["provisioner.yaml", "agents.d/a.yaml", "agents.d/b.yaml", "agents.d/c.yaml", "agents.d/d.yml"]
+_TEXTS = [
+    MAIN,
+    MAIN + "defaults: {targets: [desk]}\n",
+    MAIN + "defaults: {targets: [gone]}\nagents: [{login: eva}]\n",
+    "agents: [{login: ana, targets: [pocket]}]\n",
+    "agents: [{login: bob}, {login: eva}]\n",
+    "agents: [{login: ana, targets: []}]\n",
+    "agents: [{login: 12, colour: red}]\n",
+    "agents: [{login: ana",
+    None,
+]
+
+
+def outcome(configuration: Configuration) -> object:
+    try:
+        loaded = configuration.load(TARGETS)
+    except ProvisionerError as error:
+        return [problem_as_json(problem) for problem in error.problems]
+    return loaded, list(loaded.settings.agents), [document.text for document in configuration.documents()]
+
+
+@given(st.lists(st.tuples(st.sampled_from(_NAMES), st.sampled_from(_TEXTS)), max_size=12))
+def test_reading_again_and_again_says_the_same_as_reading_anew(edits):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write(folder, "provisioner.yaml", MAIN)
+        again = Configuration(folder)
+        for file, text in edits:
+            (folder / file).unlink(missing_ok=True) if text is None else write(folder, file, text)
+            assert outcome(again) == outcome(Configuration(folder))
 
 
 def test_a_settled_file_is_not_opened_again(folder):

@@ -9,6 +9,8 @@ import pytest
 
 from provisioner.edge.signature import is_settled, signature, signatures_in
 
+FUTURE = 9_000_000_000 * 10**9  # later than the time of the change of status, which nobody can set
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
@@ -59,14 +61,21 @@ _NAMES = (
 )
 
 
+@pytest.mark.parametrize(("later", "settled"), [(-5, False), (0, False), (0.09, False), (0.11, True), (1e9, True)])
+def test_a_file_settles_a_moment_after_its_last_change(file, later, settled):
+    os.utime(file, ns=(1, FUTURE + 1))
+    assert is_settled(signature(file.stat()), FUTURE / 1e9 + later) is settled
+
+
 @pytest.mark.parametrize(("later", "settled"), [(-5, False), (0, False), (1.9, False), (2.1, True), (1e9, True)])
-def test_a_file_settles_two_seconds_after_its_last_change(file, later, settled):
-    assert is_settled(signature(file.stat()), file.stat().st_ctime + later) is settled
+def test_where_only_whole_seconds_are_kept_a_file_settles_after_two(file, later, settled):
+    os.utime(file, ns=(1, FUTURE))
+    assert is_settled(signature(file.stat()), FUTURE / 1e9 + later) is settled
 
 
 def test_a_time_that_was_set_back_does_not_settle_a_file(file):
     os.utime(file, (1, 1))
-    assert not is_settled(signature(file.stat()), file.stat().st_ctime + 1)
+    assert not is_settled(signature(file.stat()), file.stat().st_ctime + 0.05)
 
 
 def test_a_time_in_the_future_does_not_settle_a_file(file):

@@ -17,6 +17,8 @@ import pytest
 from provisioner.edge.watch import Watch, watched
 from tests.machine import PATIENCE
 
+IN_OPEN, IN_CLOSE_NOWRITE = 0x20, 0x10  # inotify(7), sys/inotify.h
+
 
 class Counter:
     """Counts the calls and lets a test wait for the next one."""
@@ -206,6 +208,20 @@ async def test_reading_the_files_is_no_change(folder: Path):
         # Events come in order: had the readings been changes, they would be counted before this one.
         await counter.settled(folder)
         assert counter.calls - before < 50
+
+
+async def test_the_kernel_is_not_asked_to_tell_of_readings(folder: Path):
+    async with watching(folder):
+        lines = [line for file in Path("/proc/self/fdinfo").iterdir() for line in _lines(file) if "inotify wd" in line]
+        masks = [int(line.partition("mask:")[2].split()[0], 16) for line in lines]
+    assert masks and not any(mask & (IN_OPEN | IN_CLOSE_NOWRITE) for mask in masks)
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text().splitlines()
+    except FileNotFoundError:  # the descriptor of this very look
+        return []
 
 
 async def test_a_change_is_as_old_as_it_is_however_busy_the_loop_was(folder: Path):
