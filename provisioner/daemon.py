@@ -131,17 +131,23 @@ class _Daemon:
         self._wake.set()
 
     async def _follow(self) -> None:
-        """Reload when the files have settled, or at once when somebody asks."""
+        """Reload when the files have settled, or at once when somebody asks. What changed is read already while they
+        settle: nothing is made of it before."""
+        looked: Burst | None = None
         while True:
             if self._asked:
                 self._asked = False
                 await self._reload(force=False)
-            pause = self._pause()
-            if pause is not None and pause <= 0:
-                await self._read_again()
-                continue
-            await first_of(self._wake, pause)
-            self._wake.clear()
+            pause, new = self._pause(), self._burst is not looked
+            ahead = self._policy.settle / 2 if new else 0.0
+            if pause is None or pause > ahead:
+                await first_of(self._wake, pause and pause - ahead)
+                self._wake.clear()
+            elif pause > 0:
+                looked = self._burst
+                await self._workstation.look_ahead()
+            else:
+                await self._read_again(look=new)
 
     def _pause(self) -> float | None:
         """Seconds until the changes seen so far have settled; None when there are none."""
@@ -156,9 +162,9 @@ class _Daemon:
         self._manager.ready(self._workstation.summary())
         return problems
 
-    async def _read_again(self, *, force: bool = False, asked: bool = False) -> tuple[Problem, ...]:
+    async def _read_again(self, *, force: bool = False, asked: bool = False, look: bool = True) -> tuple[Problem, ...]:
         self._burst = None
-        problems = await self._workstation.reload(force=force, asked=asked)
+        problems = await self._workstation.reload(force=force, asked=asked, look=look)
         _keep_in_memory()
         self._watch.follow(self._policy.method, self._policy.poll_every)
         return problems

@@ -115,11 +115,18 @@ class SiteReader:
         self._common: _Common | None = None
         self._looked: dict[str, _Looked] = {}
 
-    def read(self) -> Site:
-        """The site as it is now. Raises ProvisionerError with every mistake: then the last one stays in force."""
+    def look_ahead(self) -> None:
+        """Read what changed in the settings, and nothing else: it may be half of what somebody is writing."""
+        self._configuration.look()
+
+    def read(self, *, look: bool = True) -> Site:
+        """The site as it is now; without ``look`` with the settings as they were when it was looked ahead.
+
+        Raises ProvisionerError with every mistake: then the last one stays in force.
+        """
         self._people = People(self._around.root, self._around.uid)
         catalog = self._catalog.read()
-        loaded = self._configuration.load({*catalog.targets, *catalog.broken})
+        loaded = self._configuration.load({*catalog.targets, *catalog.broken}, look=look)
         last = self._last
         # A target that was broken by an edit goes on working as it was.
         kept = {name: last.catalog[name] for name in catalog.broken if last and name in last.catalog}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 from provisioner.bench import Bench
 from provisioner.core.plan import brake
 from provisioner.core.prepare import Job
-from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.core.problem import Problem, ProvisionerError
 from provisioner.core.reason import Reason, identity_of, reason
 from provisioner.couriers import Couriers
 from provisioner.departures import Departures
@@ -74,18 +74,24 @@ class Workstation:
         assert self._site is not None
         return self._site
 
-    async def reload(self, *, force: bool = False, asked: bool = False) -> tuple[Problem, ...]:
+    async def look_ahead(self) -> None:
+        """Read settings that still may change, so that there is less to do once they do not."""
+        await self._work(self._bench.reader.look_ahead)
+
+    async def reload(self, *, force: bool = False, asked: bool = False, look: bool = True) -> tuple[Problem, ...]:
         """Read the configuration and switch to it; gives the problems for which it was refused.
 
         When it is refused, everything stays as it was. ``force`` lets a change through that removes many agents;
-        ``asked`` says that a person wants it, so that commands which print passwords are run anew.
+        ``asked`` says that a person wants it, so that commands which print passwords are run anew. Without ``look`` the
+        settings did not change since ``look_ahead``.
         """
         async with self._one_at_a_time:
             try:
                 if asked:
                     await self._work(self._bench.reader.forget_passwords)
-                site, owners = await self._work(self._read)
-                self._check_removal(site, before=set(self._seats) | owners, force=force)
+                site, owners = await self._work(partial(self._read, look=look))
+                if site.settings.removal_brake and not force:
+                    brake(owners | self._seats.keys(), site.served.keys())
             except ProvisionerError as error:
                 return self._standing.refuse(error.problems)
             self._standing.accept(new=self._site is None or not site.is_like(self._site))
@@ -276,16 +282,9 @@ class Workstation:
         await self._relays.forget(seat.login)
         log.info("agent %s: not configured any more, files removed", seat.login)
 
-    def _read(self) -> tuple[Site, frozenset[str]]:
+    def _read(self, *, look: bool) -> tuple[Site, frozenset[str]]:
         """What is on the disk now: the site, and who has files."""
-        return self._bench.reader.read(), self._bench.cycle.agents()
-
-    def _check_removal(self, site: Site, *, before: Set[str], force: bool) -> None:
-        gone = before - site.served.keys()
-        if site.settings.removal_brake and not force and brake(len(before), len(gone)):
-            what = f"this would remove {len(gone)} of {len(before)} agents"
-            fix = "if that is meant: `provisioner reload --force`, or `removal: {brake: false}`"
-            raise ProvisionerError(Problem(Place("configuration"), what, fix))
+        return self._bench.reader.read(look=look), self._bench.cycle.agents()
 
     async def _strike(self, change: Callable[[Store], None], agent: str) -> None:
         await note(self._keep, change, f"agent {agent}: what is over stays in the state until the next start")

@@ -13,6 +13,7 @@ import pytest
 from provisioner.demo.platform import BUSY, Canned, LogOff, SimulatedAgent, SimulatedPlatform
 from provisioner.edge.platform import LOGOFF
 from tests.machine import Machine, until
+from tests.readings import readings
 from tests.saving import STYLES, rename_over
 
 JSON = "  targets: [json]"
@@ -89,6 +90,20 @@ async def test_a_hundred_edits_are_no_login(machine: Machine, platform: Simulate
             await asyncio.sleep(0)
         await until(lambda: display_name(machine, "ana") == "Name 99")
     assert platform.logins == ["ana"]
+
+
+async def test_an_edit_that_follows_another_before_that_has_settled_is_the_one_that_counts(machine: Machine):
+    path = machine.agent("ana", JSON)
+    text = path.read_text()
+    machine.main.write_text(machine.main.read_text().replace("settle: 50ms", "settle: 1s"))
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        assert (await service.reload()).code == 0  # nothing is on its way any more
+        with readings(path) as next_reading:
+            path.write_text(text + "  account: {display_name: One}\n")
+            await next_reading()
+            path.write_text(text + "  account: {display_name: Two}\n")
+        await until(lambda: display_name(machine, "ana") == "Two")
 
 
 async def test_bad_settings_change_nothing_and_the_status_shows_the_mistake(

@@ -198,6 +198,32 @@ def test_a_passwords_command_runs_once_until_it_is_to_be_forgotten(ground):
     assert passwords(again)["ana"] == "ii" and cost(first, again) is Reason.LOG_IN
 
 
+def test_to_look_ahead_runs_no_command_and_what_was_looked_at_is_not_looked_at_again(ground):
+    counter = ground.write("count", "")
+    ground.write("count.py", f"open({str(counter)!r}, 'a').write('i')\nprint('secret')\n")
+    counted = f"login: ana, password: {{command: [{sys.executable}, {ground.root}/count.py]}}"
+    ground.agents("login: bob, password: x")
+    ground.read()
+    ground.agents(counted)
+    ground.reader.look_ahead()
+    assert counter.read_text() == ""
+    ground.agents("login: eva, password: x")
+    assert ground.reader.read(look=False).served.keys() == {"ana"} and counter.read_text() == "i"
+    assert ground.read().served.keys() == {"eva"}
+
+
+def test_a_mistake_that_was_seen_ahead_is_told_when_it_is_read(ground):
+    ground.read()
+    ground.agents("login: ana, colour: red")
+    ground.reader.look_ahead()
+    with pytest.raises(ProvisionerError, match="colour"):
+        ground.reader.read(look=False)
+    (ground.config / "provisioner.yaml").unlink()
+    ground.reader.look_ahead()
+    with pytest.raises(ProvisionerError, match="there is no such file"):
+        ground.reader.read(look=False)
+
+
 def test_an_environment_variable_is_looked_at_each_time(ground):
     ground.agents("login: ana, password: {env: PW}")
     assert ground.read().served["ana"].problems

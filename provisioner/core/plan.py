@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -109,9 +109,13 @@ def missing_lines(seed: DesiredFile, observed: ObservedFile) -> tuple[str, ...]:
     return tuple(line.partition(b"=")[0].decode("utf-8", "replace") for line in wanted if line not in have)
 
 
-def brake(before: int, removed: int) -> bool:
-    """Is this a removal that looks like an accident: more than 30 % of ten or more?"""
-    return before >= 10 and removed * 10 > before * 3
+def brake(before: Set[str], after: Set[str]) -> None:
+    """Raises ProvisionerError for what looks like an accident: a change that removes more than 30 % of ten or more."""
+    gone = len(before - after)
+    if len(before) >= 10 and gone * 10 > len(before) * 3:
+        what = f"this would remove {gone} of {len(before)} agents"
+        fix = "if that is meant: `provisioner reload --force`, or `removal: {brake: false}`"
+        raise ProvisionerError(Problem(Place("configuration"), what, fix))
 
 
 def _step(file: DesiredFile, found: ObservedFile, owner: tuple[int, int]) -> Step:

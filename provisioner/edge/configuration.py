@@ -34,7 +34,7 @@ class Loaded:
     remarks: tuple[Problem, ...] = ()
 
 
-@dataclass
+@dataclass(slots=True)
 class _Read:
     """One file as it was read last, and what it says together with the ``shared`` defaults; ``idle`` are the agents
     without a softphone."""
@@ -75,16 +75,27 @@ class Configuration:
         self._names: tuple[str, ...] = ()
         self._paths: dict[str, str] = {}
         self._misnamed: list[str] = []
+        self._order: dict[str, int] = {}
+        self._unread: list[Problem] = []
 
-    def load(self, targets: Collection[str] | None = None) -> Loaded:
-        """The whole configuration. ``targets`` are the names that agents may choose from; None: any.
+    def look(self) -> None:
+        """Read what changed since the last look."""
+        with without_garbage_collection():
+            self._unread = []
+            seen = self._seen(self._unread)
+            self._order = {path: number for number, path in enumerate(seen)}
+            self._read(seen, self._unread)
+
+    def load(self, targets: Collection[str] | None = None, *, look: bool = True) -> Loaded:
+        """The whole configuration; without ``look`` as it was at the last look. ``targets`` are the names that agents
+        may choose from; None: any.
 
         Raises ProvisionerError with every mistake of every file: then nothing of it may be used.
         """
+        if look:
+            self.look()
         with without_garbage_collection():
-            problems: list[Problem] = []
-            seen = self._seen(problems)
-            self._read(seen, problems)
+            problems = [*self._unread]
             reads = self._files.values()
             problems += chain.from_iterable(map(_PROBLEMS, reads))
             found = list(chain.from_iterable(map(_AGENTS, reads)))
@@ -94,8 +105,7 @@ class Configuration:
                 problems += doubled(self.documents())
             problems += self._unknown(targets)
             if problems or self._main not in self._files:
-                order = {path: number for number, path in enumerate(seen)}
-                raise ProvisionerError(sorted(problems, key=lambda problem: _order(problem, order)))
+                raise ProvisionerError(sorted(problems, key=lambda problem: _order(problem, self._order)))
             return Loaded(self._settings(agents), tuple(self._remarks()))
 
     def documents(self) -> list[Document]:

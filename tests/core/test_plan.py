@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import PurePosixPath
 
 import pytest
@@ -131,4 +132,7 @@ def test_a_seed_says_what_an_older_file_does_not_hold(content, missing):
      (100, 30, False), (100, 31, True), (1000, 0, False)],
 )  # fmt: skip
 def test_the_brake_holds_at_more_than_three_of_ten(before, removed, accident):
-    assert brake(before, removed) is accident
+    agents = {f"agent {number}" for number in range(before)}
+    left = {f"agent {number}" for number in range(removed, before + 5)}
+    with pytest.raises(ProvisionerError, match=f"remove {removed} of {before} ") if accident else nullcontext():
+        brake(agents, left)
