@@ -18,7 +18,7 @@ from typing import Any
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from provisioner.core import escape
+from provisioner.core import escape, turns
 from provisioner.core.fit import Fit
 from provisioner.core.formats import FORMATS, Leaves, Unreadable
 from provisioner.core.plan import DesiredFile
@@ -129,10 +129,11 @@ def _template(where: str, spec: FileSpec) -> Template:
     )
     environment.globals.clear()
     try:
-        problems = tuple(_mistakes(where, environment.parse(spec.source)))
+        tree = environment.parse(spec.source)
+        problems = tuple(_mistakes(where, tree))
         if problems:
             raise ProvisionerError(problems)
-        return environment.from_string(spec.source)
+        return environment.from_string(turns.bound(tree, environment))
     except TemplateSyntaxError as error:
         raise _wrong(where, f"this is not a Jinja template: {error.message}", "mend it", error.lineno) from None
     except (RecursionError, SyntaxError, MemoryError):  # Jinja's limits, and those of Python, which it is compiled to
@@ -164,7 +165,7 @@ def _mistakes(where: str, tree: nodes.Template) -> Iterator[Problem]:
 def _fill(where: str, spec: FileSpec, names: Mapping[str, Any]) -> str:
     template = _template(where, spec)
     try:
-        return "".join(_within(where, template.generate(names)))
+        return "".join(_within(where, template.generate({**names, **turns.allowance()})))
     except ProvisionerError as error:
         raise _renamed(where, error) from None
     except TemplateError as error:

@@ -150,6 +150,23 @@ def test_a_file_without_end_is_not_made(source):
     assert problem == "own/f.j2: the file grows beyond 1048576 characters (look at its `for`)"
 
 
+@pytest.mark.parametrize("inner", ["", "{{ '' }}", "{% if a == 'nothing' %}x{% endif %}"])
+def test_loops_without_end_are_ended_though_they_write_nothing(inner):
+    long = ["x"] * 500
+    loops = "{% for a in codecs %}" * 6 + inner + "{% endfor %}" * 6
+    (problem,) = problems(loops, codecs=long)
+    assert problem == "own/f.j2: its loops take more than 100000 turns (look at its `for`)"
+    # Each file has its turns anew, and what a loop knows of itself stays true.
+    once = "{% for a in codecs if a %}{{ loop.index }}/{{ loop.length }}{{ '' if loop.last else ' ' }}{% endfor %}"
+    assert text(once, codecs=["x", "", "y"]) == "1/2 2/2"
+    assert text("{% for a in codecs %}{% for b in codecs %}{% endfor %}{% endfor %}", codecs=long[:300]) == ""
+
+
+@pytest.mark.parametrize("word", ["{{ turns }}", "{% for a in turns %}{% endfor %}", "{{ codecs|turns }}"])
+def test_a_template_cannot_reach_what_its_loops_are_counted_with(word):
+    assert "turns" in str(check_templates(of(word))[0])
+
+
 @pytest.mark.parametrize(
     ("source", "format", "says"),
     [
