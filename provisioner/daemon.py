@@ -159,6 +159,7 @@ class _Daemon:
     async def _reload(self, *, force: bool) -> tuple[Problem, ...]:
         self._manager.reloading()
         problems = await self._read_again(force=force, asked=True)
+        await self._workstation.check()  # who asks may have deleted a file, and wait for it
         self._manager.ready(self._workstation.summary())
         return problems
 

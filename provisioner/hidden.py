@@ -32,6 +32,7 @@ def hidden(site: Site, places: Places) -> Iterator[Problem]:
 def _read_by_the_service(site: Site, places: Places) -> Iterator[str]:
     yield str(places.config / MAIN)
     yield from map(str, sorted((places.config / AGENTS).glob("*.yaml")))
+    yield from map(str, sorted(places.site_templates.rglob("*")))
     for served in site.served.values():
         source = served.wanted.agent.password
         if isinstance(source, FromFile):

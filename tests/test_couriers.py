@@ -267,13 +267,14 @@ async def test_a_state_of_another_user_is_left_alone_and_how_to_become_that_one_
 
 
 async def test_root_who_checks_is_told_what_the_service_cannot_read(floor: Machine):
-    secret = floor.root / "srv/secret"
-    secret.parent.mkdir()
-    secret.write_text("pw")
+    secret, template = floor.root / "srv/secret", floor.places.site_templates / "own.txt"
+    for file in (secret, template):
+        file.parent.mkdir()
+        file.write_text("pw")
     agents = floor.agents_d / "ana.yaml"
     agents.write_text("agents: [{login: ana, password: {file: /srv/secret}, targets: [json]}]\n")
     floor.places.state.mkdir(mode=0o700, parents=True)
-    for file in (secret, agents):
+    for file in (secret, agents, template):
         file.chmod(0o600)
     assert (await floor.command("check")).code == 0
     os.chown(floor.places.state, ANA.pw_uid, ANA.pw_gid)
@@ -282,8 +283,9 @@ async def test_root_who_checks_is_told_what_the_service_cannot_read(floor: Machi
     what = f"root can read this, but not {ANA.pw_name}, whom the service runs as"
     assert [line.partition(" (")[0] for line in told.err.splitlines()] == [
         f"{agents}: {what}",
+        f"{template}: {what}",
         f"{secret}: {what}",
     ]
-    for file in (secret, agents):
+    for file in (secret, agents, template):
         os.chown(file, ANA.pw_uid, 0)
     assert (await floor.command("check")).code == 0

@@ -264,6 +264,18 @@ async def test_a_change_that_removes_many_needs_force(machine: Machine, platform
 
 
 @pytest.mark.slow
+async def test_a_reload_that_somebody_asks_for_repairs_drift(machine: Machine, platform: SimulatedPlatform):
+    machine.agent("ana", JSON)
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        before = machine.files()
+        for path in machine.home("ana").rglob("account.json"):
+            path.unlink()
+        assert (await service.reload()).code == 0
+        assert machine.files() == before and len(before) == 1
+    assert platform.logins == ["ana"]
+
+
 async def test_drift_is_repaired_by_the_slow_check_and_nobody_is_logged_in(machine: Machine, platform):
     machine.main.write_text(machine.main.read_text().replace("settle: 50ms", "settle: 50ms, check_every: 1s"))
     machine.agent("ana", JSON)
