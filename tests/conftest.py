@@ -44,4 +44,4 @@ def platform() -> SimulatedPlatform:
 async def machine(tmp_path: Path, platform: SimulatedPlatform) -> AsyncIterator[Machine]:
     """A workstation whose platform runs."""
     async with serve(platform) as url:
-        yield Machine(tmp_path, url)
+        yield Machine(tmp_path, url, cold=False)

@@ -5,22 +5,12 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from dataclasses import dataclass, field
 
 _LONGEST, _MOST = 65_536, 253
 # Whoever is started has them from the third on, and nothing else.
-_PASS = """
-import fcntl, os, sys
-files, *command = sys.argv[1:]
-files = [int(one) for one in files.split(",")]
-moved = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, 100) for one in files]
-for one in files:
-    os.set_inheritable(one, False)
-for at, one in enumerate(moved):
-    os.dup2(one, 3 + at)
-os.execve(command[0], command, {**os.environ, "LISTEN_PID": str(os.getpid())})
-"""
+_FIRST = 3
+_TO_ME = "import os\nos.environ['LISTEN_PID'] = str(os.getpid())\n"
 
 
 @dataclass
@@ -44,21 +34,19 @@ class FileStore:
             self._remove(name)
         return told.decode()
 
-    def launcher(self) -> list[str]:
-        """What a command is to begin with, to be passed what is kept."""
-        if not self.kept:
-            return []
-        return [sys.executable, "-c", _PASS, ",".join(str(file) for _, file in self.kept)]
+    def before(self) -> str:
+        """Code that is to run first in whoever is passed what is kept."""
+        return _TO_ME if self.kept else ""
 
     def environment(self) -> dict[str, str]:
-        """What such a command is told."""
+        """What such a process is told."""
         if not self.kept:
             return {}
         return {"LISTEN_FDS": str(len(self.kept)), "LISTEN_FDNAMES": ":".join(name for name, _ in self.kept)}
 
-    def files(self) -> list[int]:
-        """What such a command inherits."""
-        return [file for _, file in self.kept]
+    def files(self) -> dict[int, int]:
+        """What such a process inherits, by the numbers it has there."""
+        return {number: file for number, (_, file) in enumerate(self.kept, _FIRST)}
 
     def close(self) -> None:
         """As when the service is stopped, and not to be started again."""

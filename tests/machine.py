@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,12 +16,14 @@ from typing import Any
 
 from provisioner.cli.ask import ask
 from provisioner.places import Places, places_of
+from tests import warm
 from tests.file_store import FileStore
 
 PATIENCE = 30.0
 # What is started with these words ends, at the latest, with whoever started it.
 ORPHAN_ENDS = ("setpriv", "--pdeathsig", "TERM", "--")
 LOOK_AGAIN = 0.01
+Process = asyncio.subprocess.Process | warm.Process
 
 
 @dataclass(frozen=True)
@@ -37,16 +40,18 @@ class Done:
 
 
 class Machine:
-    """``root`` is the folder below which the machine's files are."""
+    """``root`` is the folder below which the machine's files are. ``cold`` says whether each process starts as a user's
+    does, or with the program loaded."""
 
-    def __init__(self, root: Path, url: str) -> None:
+    def __init__(self, root: Path, url: str, *, cold: bool = True) -> None:
         self.root = root
         self.url = url
+        self.cold = cold
         self.places: Places = places_of(root, None, None)
         self.agents_d = self.places.config / "agents.d"
         self.agents_d.mkdir(parents=True)
-        # What starts the service, in its stead.
-        self.launcher: list[str] = []
+        # Code, for what the service is to find done.
+        self.before = ""
         self.store = FileStore()
         self.main = self.places.config / "provisioner.yaml"
         self.main.write_text(
@@ -72,12 +77,23 @@ class Machine:
 
     async def command(self, *arguments: str, **environment: str) -> Done:
         """Run a verb to its end."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "provisioner", *arguments, "--root", str(self.root),
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ, **environment},
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            files = {1: out.fileno(), 2: err.fileno()}
+            words = (*arguments, "--root", str(self.root))
+            process = await self._start(warm.Start(warm.PROVISIONER, words, {**os.environ, **environment}, files))
+            code = await asyncio.wait_for(process.wait(), PATIENCE)
+            out.seek(0)
+            err.seek(0)
+            return Done(code, out.read().decode(), err.read().decode())
+
+    async def _start(self, start: warm.Start) -> Process:
+        if not self.cold:
+            return warm.Process(start)
+        assert not start.files.keys() - {1, 2}
+        return await asyncio.create_subprocess_exec(
+            *ORPHAN_ENDS, sys.executable, "-c", start.code, *start.arguments,
+            stdout=start.files[1], stderr=start.files[2], env=start.environment,
         )  # fmt: skip
-        out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
-        return Done(process.returncode or 0, out.decode(), err.decode())
 
     @asynccontextmanager
     async def running(self, *arguments: str, **environment: str) -> AsyncIterator[Service]:
@@ -89,12 +105,11 @@ class Machine:
             notify.bind(address)
             log = self.root / "journal.log"
             with log.open("ab") as out:
-                process = await asyncio.create_subprocess_exec(
-                    *ORPHAN_ENDS, *self.launcher, *self.store.launcher(),
-                    sys.executable, "-m", "provisioner", "run", "--root", str(self.root), *arguments,
-                    stdout=out, stderr=out, pass_fds=self.store.files(),
-                    env={**os.environ, "NOTIFY_SOCKET": address, **self.store.environment(), **environment},
-                )  # fmt: skip
+                told = {**os.environ, "NOTIFY_SOCKET": address, **self.store.environment(), **environment}
+                code = self.before + self.store.before() + warm.PROVISIONER
+                words = ("run", "--root", str(self.root), *arguments)
+                files = {1: out.fileno(), 2: out.fileno(), **self.store.files()}
+                process = await self._start(warm.Start(code, words, told, files))
             service = Service(self, process, notify, log)
             asyncio.get_running_loop().add_reader(notify, service.hear)
             try:
@@ -115,7 +130,7 @@ class Service:
     """The running service."""
 
     machine: Machine
-    process: asyncio.subprocess.Process
+    process: Process
     notify: socket.socket
     log: Path
     messages: list[str] = field(default_factory=list)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
-import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.demo.platform import SimulatedPlatform, serve
+from tests import warm
 from tests.machine import PATIENCE, Machine
 
 # What a courier needs is read before it is another user's, who may not see where the program lies.
@@ -31,7 +31,14 @@ if os.getppid() != parent:
     sys.exit()
 sys.exit(options.run(options))
 """
-_WITH_USERS = 'mount --bind "$1" /etc/passwd; shift; exec "$@"'
+# In a file system of its own, as far as it is mounted: CLONE_NEWNS, MS_REC | MS_PRIVATE, MS_BIND.
+_WITH_USERS = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+done = libc.unshare(0x20000) or libc.mount(None, b"/", None, 0x44000, None)
+if done or libc.mount({file}, b"/etc/passwd", None, 0x1000, None):
+    raise OSError(ctypes.get_errno(), "mount")
+"""
 # Users of every Debian who own nothing.
 ANA, BETO = pwd.getpwnam("games"), pwd.getpwnam("news")
 root_only = pytest.mark.skipif(
@@ -45,7 +52,7 @@ async def shared_machine(platform: SimulatedPlatform) -> AsyncIterator[Machine]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         async with serve(platform) as url:
-            yield Machine(Path(folder), url)
+            yield Machine(Path(folder), url, cold=False)
 
 
 def home_of(machine: Machine, login: str, user: pwd.struct_passwd) -> Path:
@@ -64,18 +71,16 @@ def users(machine: Machine, *changes: tuple[str, str]) -> None:
         text = text.replace(f"\n{old}:", f"\n{new}:")
     file = machine.root / "passwd"
     file.write_text(text)  # in place: it is mounted
-    machine.launcher = ["unshare", "--mount", "sh", "-ec", _WITH_USERS, "sh", str(file)]
+    machine.before = _WITH_USERS.format(file=bytes(file))
 
 
 @asynccontextmanager
-async def session(machine: Machine, user: pwd.struct_passwd, home: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def session(machine: Machine, user: pwd.struct_passwd, home: Path) -> AsyncIterator[warm.Process]:
     """A courier of ``user``; it is ended with the block."""
     environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
+    arguments = (str(user.pw_uid), str(user.pw_gid), "--root", str(machine.root))
     with (machine.root / f"courier-{user.pw_name}.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _AS_USER, str(user.pw_uid), str(user.pw_gid), "--root", str(machine.root),
-            stdout=log, stderr=log, env=environment, cwd=Path(__file__).parents[1],
-        )  # fmt: skip
+        process = warm.Process(warm.Start(_AS_USER, arguments, environment, {1: log.fileno(), 2: log.fileno()}))
     try:
         yield process
     finally:

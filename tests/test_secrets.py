@@ -98,6 +98,7 @@ def secrets_of(machine: Machine) -> set[str]:
 async def test_no_output_holds_a_secret(machine: Machine, platform: SimulatedPlatform):
     known(platform)
     agents(machine)
+    machine.cold = True  # for what `ps` shows
     credentials = machine.root / "creds"
     credentials.mkdir()
     (credentials / "fred").write_text("S3NT1NEL-cred\n")

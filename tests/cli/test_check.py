@@ -11,6 +11,7 @@ import pytest
 
 from provisioner.cli import main
 from tests.edge.mistakes import MISTAKES, SENTINEL
+from tests.warm import run
 
 MAIN = "platform: {url: https://acme.example}\n"
 MANIFEST = """\
@@ -47,8 +48,7 @@ def folder(tmp_path: Path) -> Path:
 
 def check(*words: object, code: int) -> subprocess.CompletedProcess[str]:
     """The real program."""
-    argv = [sys.executable, "-m", "provisioner", "check", *map(str, words)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    done = run("check", *words)
     assert done.returncode == code, done.stderr
     return done
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from provisioner.demo.platform import SimulatedAgent, row_of
+from tests.warm import run
 
 
-def render(*arguments: object, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "provisioner", "render", *map(str, arguments)]
-    return subprocess.run(command, input=stdin, capture_output=True, timeout=60)
+def render(*arguments: object, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
+    return run("render", *arguments, stdin=stdin)
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_every_target_gets_its_folder_and_what_does_not_fit_is_told(tmp_path: Pa
     done = render(reply, "--out", tmp_path / "out")
     assert done.returncode == 4
     assert (tmp_path / "out/jssip/account.json").exists()
-    assert b"baresip needs the SIP password" in done.stderr
+    assert "baresip needs the SIP password" in done.stderr
     assert not (tmp_path / "out/baresip").exists()
     assert (tmp_path / "out/jssip/account.json").stat().st_mode & 0o777 == 0o600
 
@@ -40,7 +40,7 @@ def test_with_the_password_realm_and_password_are_proven(tmp_path: Path, reply: 
     done = render(reply, "--out", tmp_path / "out", "--target", "baresip", "--password-file", password)
     assert done.returncode == 0, done.stderr
     assert b"pw-ana" in (tmp_path / "out/baresip/accounts").read_bytes()
-    assert b"pw-ana" not in done.stdout + done.stderr
+    assert "pw-ana" not in done.stdout + done.stderr
 
 
 def test_a_phone_without_websocket_is_rendered_for_a_relay(tmp_path: Path):
@@ -48,7 +48,7 @@ def test_a_phone_without_websocket_is_rendered_for_a_relay(tmp_path: Path):
     path.write_text(json.dumps(row_of(agent, "token", "acme.example")))
     asked = (path, "--out", tmp_path / "out", "--target", "baresip")
     refused = render(*asked)
-    assert (refused.returncode, b"baresip cannot register over wss" in refused.stderr) == (4, True)
+    assert (refused.returncode, "baresip cannot register over wss" in refused.stderr) == (4, True)
     done = render(*asked, "--relay", "25060")
     assert done.returncode == 0, done.stderr
     assert b'outbound="sip:127.0.0.1:25060;transport=tcp"' in (tmp_path / "out/baresip/accounts").read_bytes()
@@ -60,20 +60,22 @@ def test_a_host_that_is_none_is_told_of_the_agent_and_not_of_settings_that_nobod
     path.write_text(json.dumps(row_of(agent, "token", "acme.example")))
     done = render(path, "--out", tmp_path / "out", "--target", "jssip")
     assert done.returncode == 4
-    assert done.stderr.decode().startswith("agent ana: the platform's `host` is not a host name (set ")
+    assert done.stderr.startswith("agent ana: the platform's `host` is not a host name (set ")
 
 
 def test_a_target_of_the_site_that_is_broken_is_told_when_none_is_named(tmp_path: Path, reply: Path):
     (tmp_path / "site/own").mkdir(parents=True)
     (tmp_path / "site/own/manifest.yaml").write_text("titel: Our own phone\n")
     done = render(reply, "--out", tmp_path / "out", "--templates", tmp_path / "site")
-    assert b"own/manifest.yaml:1:1: `titel` is not a setting (did you mean `title`?)" in done.stderr
+    assert "own/manifest.yaml:1:1: `titel` is not a setting (did you mean `title`?)" in done.stderr
     assert done.returncode == 4
     assert (tmp_path / "out/jssip/account.json").exists()
 
 
 def test_the_answer_may_come_from_standard_input(tmp_path: Path, reply: Path):
-    done = render("-", "--out", tmp_path / "out", "--target", "jssip", "--format", "json", stdin=reply.read_bytes())
+    words = ["-", "--out", str(tmp_path / "out"), "--target", "jssip", "--format", "json"]
+    command = [sys.executable, "-m", "provisioner", "render", *words]
+    done = subprocess.run(command, input=reply.read_bytes(), capture_output=True, timeout=60)
     files = json.loads(done.stdout)["files"]
     assert done.returncode == 0
     assert sorted(Path(path).name for path in files) == ["account.js", "account.json"]
@@ -81,9 +83,9 @@ def test_the_answer_may_come_from_standard_input(tmp_path: Path, reply: Path):
 
 @pytest.mark.parametrize(
     ("body", "says"),
-    [(b"0", b"refuses"), (b"Error", b"error"), (b"", b"empty"), (b"<html>", b"web page"), (b"{}", b"SIP user")],
+    [(b"0", "refuses"), (b"Error", "error"), (b"", "empty"), (b"<html>", "web page"), (b"{}", "SIP user")],
 )
-def test_what_is_no_login_is_told(tmp_path: Path, body: bytes, says: bytes):
+def test_what_is_no_login_is_told(tmp_path: Path, body: bytes, says: str):
     done = render("-", "--out", tmp_path / "out", stdin=body)
     assert done.returncode == 1
     assert says in done.stderr
@@ -91,7 +93,7 @@ def test_what_is_no_login_is_told(tmp_path: Path, body: bytes, says: bytes):
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path):
     done = render(tmp_path / "none", "--out", tmp_path / "out")
-    assert (done.returncode, b"cannot be read" in done.stderr) == (1, True)
+    assert (done.returncode, "cannot be read" in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -107,5 +109,5 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path):
 def test_mistakes_are_told_in_one_line(tmp_path: Path, reply: Path, words: list[str], code: int, what: str):
     Path(f"{reply}.latin").write_bytes(b"contrase\xf1a")
     done = render(reply, "--out", tmp_path / "out", *(word.format(reply=reply) for word in words))
-    assert (done.returncode, done.stdout) == (code, b"")
-    assert what in done.stderr.decode() and b"Traceback" not in done.stderr
+    assert (done.returncode, done.stdout) == (code, "")
+    assert what in done.stderr and "Traceback" not in done.stderr
