@@ -22,7 +22,7 @@ from provisioner.core.sip.grammar import NotSip
 from provisioner.core.sip.headers import Header
 from provisioner.core.sip.message import Response, print_message
 from provisioner.core.sip.query import T2, Query, query_for, retransmissions
-from provisioner.core.sip.trial import Address, Failure, Step, Trial, Trouble, address_of, to_sign_with
+from provisioner.core.sip.trial import Address, Failure, Obstacle, Step, Trial, address_of, to_sign_with
 from provisioner.edge.probe import Line, ProbeFailed, open_line, resolve
 from provisioner.edge.websocket import open_websocket
 
@@ -144,7 +144,7 @@ class _Attempt:
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     return await _final(line, query, count, heard)
-        raise ProbeFailed(Failure(Trouble.NOT_SIP if line.heard else Trouble.NO_ANSWER, self._watch.at))
+        raise ProbeFailed(Failure(Obstacle.NOT_SIP if line.heard else Obstacle.NO_ANSWER, self._watch.at))
 
     @asynccontextmanager
     async def _limited(self) -> AsyncIterator[None]:
@@ -152,11 +152,11 @@ class _Attempt:
             async with asyncio.timeout(self._who.timeout):
                 yield
         except TimeoutError:
-            raise ProbeFailed(Failure(Trouble.NO_ANSWER, self._watch.at)) from None
+            raise ProbeFailed(Failure(Obstacle.NO_ANSWER, self._watch.at)) from None
 
     def _failed(self, error: ProbeFailed | NotSip) -> Trial:
         at = self._watch.at
-        failure = Failure(Trouble.NOT_SIP, at) if isinstance(error, NotSip) else replace(error.failure, at=at)
+        failure = Failure(Obstacle.NOT_SIP, at) if isinstance(error, NotSip) else replace(error.failure, at=at)
         return Trial(self._address, tuple(self._watch.steps), failure=failure)
 
 
@@ -177,7 +177,7 @@ async def _final(line: Line, query: Query, count: int, heard: _Heard) -> Respons
 
 def _may_be_elsewhere(trial: Trial) -> bool:
     failure = trial.failure
-    return failure is not None and (failure.at in (Step.CONNECT, Step.TLS) or failure.trouble is Trouble.REFUSED)
+    return failure is not None and (failure.at in (Step.CONNECT, Step.TLS) or failure.obstacle is Obstacle.REFUSED)
 
 
 class _Watch:

@@ -7,7 +7,7 @@ from typing import Any
 
 from provisioner.core.problem import Problem
 from provisioner.core.report import problem_as_json
-from provisioner.core.sip.obstacle import Limits, in_words
+from provisioner.core.sip.obstacle import Circumstances, in_words
 from provisioner.core.sip.registration import Standing
 from provisioner.core.sip.sides import Link
 from provisioner.core.sip.trial import Address
@@ -69,7 +69,7 @@ def _told(phone: PhoneState, address: Address) -> str:
 def _cause(phone: PhoneState, address: Address) -> str:
     if phone.failure is None:
         return ""
-    what, fix = in_words(phone.failure, address, Limits(CONNECT_WITHIN, "now"))
+    what, fix = in_words(phone.failure, address, Circumstances(CONNECT_WITHIN, "now"))
     return f"{what} ({fix})"
 
 

@@ -20,7 +20,7 @@ from provisioner.core.realm import ha1
 from provisioner.core.secret import Secret
 from provisioner.core.sip.headers import Header, Headers
 from provisioner.core.sip.message import Request, print_message
-from provisioner.core.sip.trial import Step, Trial, Trouble
+from provisioner.core.sip.trial import Obstacle, Step, Trial
 from provisioner.core.sip.verdict import Asked, Outcome, Verdict, judge
 from provisioner.enquiry import Enquirer, enquire
 from tests.examples import PLATFORM, agent, peer
@@ -199,10 +199,16 @@ REFUSALS = {
     ),
     "SHA-256 for an HA1": (sha_only, Outcome.CANNOT_ANSWER, "an HA1 answers MD5 only", "offer MD5", 0),
     "unknown algorithm": (unknown_digest, Outcome.CANNOT_ANSWER, "not known here (AKAV1-MD5)", "offer MD5", 0),
-    "broken challenge": (first(says(401, "", ("WWW-Authenticate", "Digest x=y"))), Trouble.NOT_SIP, "speak SIP", "", 0),
-    "hangs up": (first(b""), Trouble.CLOSED, "hangs up without an answer", "correct", 0),
-    "hangs up on the answer": (after_signing(b""), Trouble.CLOSED, "hangs up on the signed", "log", 1),
-    "web server": (first(b"HTTP/1.1 400 Bad\r\n\r\n"), Trouble.NOT_SIP, "does not speak SIP", "tcp: …", 0),
+    "broken challenge": (
+        first(says(401, "", ("WWW-Authenticate", "Digest x=y"))),
+        Obstacle.NOT_SIP,
+        "speak SIP",
+        "",
+        0,
+    ),
+    "hangs up": (first(b""), Obstacle.CLOSED, "hangs up without an answer", "correct", 0),
+    "hangs up on the answer": (after_signing(b""), Obstacle.CLOSED, "hangs up on the signed", "log", 1),
+    "web server": (first(b"HTTP/1.1 400 Bad\r\n\r\n"), Obstacle.NOT_SIP, "does not speak SIP", "tcp: …", 0),
 }
 
 
@@ -225,7 +231,7 @@ async def test_silence_after_the_signature_is_told(desk):
     registrar.then(registrar.challenge, None)
     async with listening(registrar, replace(desk("tcp"), timeout=2.0)) as here:
         trial, verdict = await here.one()
-    assert verdict.outcome is Trouble.NO_ANSWER
+    assert verdict.outcome is Obstacle.NO_ANSWER
     assert "did not answer the signed request within 2 s" in verdict.what and "fail2ban" in verdict.fix
     assert [step for step, _ in trial.steps] == [Step.RESOLVE, Step.CONNECT, Step.CHALLENGE]
 
@@ -234,7 +240,7 @@ async def test_a_banner_without_an_end_is_not_called_silence(desk):
     registrar = Registrar().then(b"SSH-2.0-OpenSSH_9.2\r\n")
     async with listening(registrar, replace(desk("tcp"), timeout=2.0)) as here:
         _, verdict = await here.one()
-    assert verdict.outcome is Trouble.NOT_SIP
+    assert verdict.outcome is Obstacle.NOT_SIP
 
 
 async def test_a_server_that_asks_for_no_password_is_told(desk):
@@ -341,7 +347,7 @@ def closed_port() -> int:
 @pytest.mark.parametrize("transport", EVERY)
 async def test_nothing_listens_there(desk, transport: str):
     _, verdict = await desk(transport).at(**{transport: closed_port()}).one()
-    assert verdict.outcome is Trouble.REFUSED
+    assert verdict.outcome is Obstacle.REFUSED
     assert "nothing listens at localhost:" in verdict.what
     assert ("UDP" if transport == "udp" else "TCP") in verdict.what
     assert f"switch {transport} on" in verdict.fix
@@ -362,7 +368,7 @@ async def test_a_firewall_that_drops_everything(desk, transport: str):
                 waiting.connect_ex(("127.0.0.1", port))
         made = replace(desk(transport), timeout=1.0).at(**{transport: port})
         trial, verdict = await made.one()
-    assert verdict.outcome is Trouble.NO_ANSWER
+    assert verdict.outcome is Obstacle.NO_ANSWER
     assert verdict.what == "no answer within 1 s"
     assert f"let {'UDP' if transport == 'udp' else 'TCP'} port {port} of localhost through" in verdict.fix
     assert trial.failure is not None and trial.failure.at is (Step.CHALLENGE if transport == "udp" else Step.CONNECT)
@@ -372,7 +378,7 @@ async def test_a_name_without_address(desk):
     made = desk("tcp").at(tcp=5060)
     made = replace(made, account=replace(made.account, server="nowhere.invalid"))
     _, verdict = await made.one()
-    assert verdict.outcome is Trouble.NO_NAME
+    assert verdict.outcome is Obstacle.NO_NAME
     assert verdict.what == "the name `nowhere.invalid` has no address" and "DNS" in verdict.fix
 
 
@@ -390,7 +396,7 @@ async def test_over_udp_nothing_is_sent_again_while_the_server_is_trying(desk):
     registrar = Registrar().then(says(100, "Trying"))
     async with listening(registrar, replace(desk("udp"), timeout=1.2)) as here:
         _, verdict = await here.one()
-    assert verdict.outcome is Trouble.NO_ANSWER
+    assert verdict.outcome is Obstacle.NO_ANSWER
     assert len(registrar.requests) == 1
 
 
@@ -434,19 +440,19 @@ async def test_what_is_wrong_with_a_certificate_is_told_in_words(desk, authority
     registrar = Registrar()
     async with registrar.over(transport, server_side(signer, *names, **more)) as port:
         _, verdict = await desk(transport).at(**{transport: port}).one()
-    assert verdict.outcome is Trouble.CERTIFICATE
+    assert verdict.outcome is Obstacle.CERTIFICATE
     assert what in verdict.what and fix in verdict.fix
     assert registrar.requests == []
 
 
 @pytest.mark.parametrize(
-    ("transport", "plain", "trouble"), [("tls", "tcp", Trouble.NO_ANSWER), ("wss", "ws", Trouble.NO_TLS)]
+    ("transport", "plain", "obstacle"), [("tls", "tcp", Obstacle.NO_ANSWER), ("wss", "ws", Obstacle.NO_TLS)]
 )
-async def test_a_port_without_tls(desk, transport: str, plain: str, trouble: Trouble):
+async def test_a_port_without_tls(desk, transport: str, plain: str, obstacle: Obstacle):
     """A SIP server waits for the end of what it takes for a header; a web server answers."""
     async with Registrar().over(plain) as port:
         _, verdict = await replace(desk(transport), timeout=2.0).at(**{transport: port}).one()
-    assert verdict.outcome is trouble
+    assert verdict.outcome is obstacle
     assert "TLS" in verdict.what and f"switch {transport} on" in verdict.fix
 
 
@@ -458,7 +464,7 @@ async def test_a_server_that_hangs_up_before_tls_is_agreed(desk, transport: str)
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         _, verdict = await desk(transport).at(**{transport: server.sockets[0].getsockname()[1]}).one()
-    assert verdict.outcome is Trouble.CLOSED
+    assert verdict.outcome is Obstacle.CLOSED
     assert "hangs up before the connection stands" in verdict.what
 
 
@@ -496,7 +502,7 @@ async def test_no_websocket_at_that_path(desk, authority, transport, status, hea
     tls = server_side(authority) if transport == "wss" else None
     async with web_server(web_answer(status, **headers), tls) as port:
         trial, verdict = await desk(transport).at(**{transport: port}).one()
-    assert verdict.outcome is Trouble.NO_WEBSOCKET
+    assert verdict.outcome is Obstacle.NO_WEBSOCKET
     assert what in verdict.what and f"HTTP {status}" in verdict.what and fix in verdict.fix
     assert trial.failure is not None and trial.failure.at is Step.WEBSOCKET
 
@@ -506,16 +512,16 @@ async def test_a_websocket_that_does_not_speak_sip(desk, subprotocols):
     registrar = Registrar(subprotocols=subprotocols)
     async with listening(registrar, desk("ws")) as here:
         _, verdict = await here.one()
-    assert verdict.outcome is Trouble.NO_SUBPROTOCOL
+    assert verdict.outcome is Obstacle.NO_SUBPROTOCOL
     assert "subprotocol `sip`" in verdict.what
     assert registrar.requests == []
 
 
-@pytest.mark.parametrize(("answer", "trouble"), [(b"", Trouble.CLOSED), (b"hello", Trouble.NOT_SIP)])
-async def test_a_websocket_that_closes_or_talks_nonsense(desk, answer: bytes, trouble: Trouble):
+@pytest.mark.parametrize(("answer", "obstacle"), [(b"", Obstacle.CLOSED), (b"hello", Obstacle.NOT_SIP)])
+async def test_a_websocket_that_closes_or_talks_nonsense(desk, answer: bytes, obstacle: Obstacle):
     async with listening(Registrar().then(answer), desk("ws")) as here:
         _, verdict = await here.one()
-    assert verdict.outcome is trouble
+    assert verdict.outcome is obstacle
 
 
 async def test_a_websocket_that_somebody_else_answers_is_no_websocket(desk):
@@ -526,7 +532,7 @@ async def test_a_websocket_that_somebody_else_answers_is_no_websocket(desk):
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         _, verdict = await desk("ws").at(ws=server.sockets[0].getsockname()[1]).one()
-    assert (verdict.outcome, verdict.able) == (Trouble.NO_WEBSOCKET, False)
+    assert (verdict.outcome, verdict.able) == (Obstacle.NO_WEBSOCKET, False)
 
 
 async def test_a_transport_without_address_is_told(desk):

@@ -23,13 +23,13 @@ _AS_JSON = json.JSONEncoder().encode
 _SCRIPT = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
-class Refused(ProvisionerError):
+class Unwritable(ProvisionerError):
     """A value that the format cannot hold."""
 
 
-def refuse(what: str, fix: str = "") -> Refused:
+def refuse(what: str, fix: str = "") -> Unwritable:
     """The error for a value that cannot be written; the renderer adds the file's name."""
-    return Refused(_Problem(Place("value"), what, fix))
+    return Unwritable(_Problem(Place("value"), what, fix))
 
 
 def forbidden(text: str, characters: str = "") -> str | None:
@@ -60,7 +60,7 @@ def plain(value: object) -> str:
     return text
 
 
-def _holds(value: object, found: str, why: str) -> Refused:
+def _holds(value: object, found: str, why: str) -> Unwritable:
     # Not even one character of a secret is shown.
     if isinstance(value, Secret):
         return refuse(f"a password holds a character {why}", "choose another password")

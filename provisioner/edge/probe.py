@@ -12,7 +12,7 @@ from typing import Protocol
 from provisioner.core.account import Transport
 from provisioner.core.sip.grammar import NotSip
 from provisioner.core.sip.message import Message, parse_message, take_message
-from provisioner.core.sip.trial import Address, Failure, Step, Trouble
+from provisioner.core.sip.trial import Address, Failure, Obstacle, Step
 
 _PIECE = 65_536
 
@@ -21,7 +21,7 @@ class ProbeFailed(Exception):
     """What stood in the way. Not a ProvisionerError: for a probe it is a result, not a mistake."""
 
     def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.trouble)
+        super().__init__(failure.obstacle)
         self.failure = failure
 
 
@@ -48,7 +48,7 @@ async def resolve(host: str, port: int) -> tuple[str, ...]:
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise ProbeFailed(Failure(Trouble.NO_NAME, Step.RESOLVE)) from None
+        raise ProbeFailed(Failure(Obstacle.NO_NAME, Step.RESOLVE)) from None
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
@@ -85,16 +85,16 @@ def failure_of(error: OSError, at: Step) -> Failure:
     """What an error of the network means."""
     match error:
         case ssl.SSLCertVerificationError():
-            return Failure(Trouble.CERTIFICATE, at, error.verify_code, error.verify_message)
+            return Failure(Obstacle.CERTIFICATE, at, error.verify_code, error.verify_message)
         case ssl.SSLError():
-            return Failure(Trouble.NO_TLS, at)
+            return Failure(Obstacle.NO_TLS, at)
         case ConnectionRefusedError():
-            return Failure(Trouble.REFUSED, at)
+            return Failure(Obstacle.REFUSED, at)
         case ConnectionError():
-            return Failure(Trouble.CLOSED, at)
+            return Failure(Obstacle.CLOSED, at)
         case TimeoutError():
-            return Failure(Trouble.NO_ANSWER, at)
-    return Failure(Trouble.UNREACHABLE, at, detail=error.strerror or "")
+            return Failure(Obstacle.NO_ANSWER, at)
+    return Failure(Obstacle.UNREACHABLE, at, detail=error.strerror or "")
 
 
 class _Stream:
@@ -125,8 +125,8 @@ class _Stream:
             with failing(Step.CHALLENGE):
                 piece = await self._reader.read(_PIECE)
             if not piece:
-                trouble = Trouble.NOT_SIP if self._received else Trouble.CLOSED
-                raise ProbeFailed(Failure(trouble, Step.CHALLENGE))
+                obstacle = Obstacle.NOT_SIP if self._received else Obstacle.CLOSED
+                raise ProbeFailed(Failure(obstacle, Step.CHALLENGE))
             self._received += piece
 
     def close(self) -> None:
@@ -197,14 +197,14 @@ def parsed(packet: bytes) -> Message:
     try:
         return parse_message(packet)
     except NotSip:
-        raise ProbeFailed(Failure(Trouble.NOT_SIP, Step.CHALLENGE)) from None
+        raise ProbeFailed(Failure(Obstacle.NOT_SIP, Step.CHALLENGE)) from None
 
 
 def _taken(received: bytes) -> tuple[Message | None, bytes]:
     try:
         return take_message(received)
     except NotSip:
-        raise ProbeFailed(Failure(Trouble.NOT_SIP, Step.CHALLENGE)) from None
+        raise ProbeFailed(Failure(Obstacle.NOT_SIP, Step.CHALLENGE)) from None
 
 
 def host_port(host: str, port: int) -> str:

@@ -14,7 +14,7 @@ import aiohttp
 from provisioner.core.reason import wait
 from provisioner.core.sip.grammar import NotSip
 from provisioner.core.sip.message import Message, parse_message
-from provisioner.core.sip.trial import Address, Failure, Step, Trouble
+from provisioner.core.sip.trial import Address, Failure, Obstacle, Step
 from provisioner.edge.probe import ProbeFailed
 from provisioner.edge.websocket import connect, hang_up, new_session, send_frame
 
@@ -113,7 +113,7 @@ class Line:
             async with asyncio.timeout(CONNECT_WITHIN):
                 return await connect(self._session, self._url, autoping=False)
         except TimeoutError:
-            raise ProbeFailed(Failure(Trouble.NO_ANSWER, Step.CONNECT)) from None
+            raise ProbeFailed(Failure(Obstacle.NO_ANSWER, Step.CONNECT)) from None
 
     async def _while_open(self, frames: aiohttp.ClientWebSocketResponse) -> None:
         loop = asyncio.get_running_loop()

@@ -15,7 +15,7 @@ from aiohttp.abc import AbstractResolver
 
 from provisioner import __version__
 from provisioner.core.sip.message import LARGEST, Message
-from provisioner.core.sip.trial import Address, Failure, Step, Trouble
+from provisioner.core.sip.trial import Address, Failure, Obstacle, Step
 from provisioner.edge.probe import Line, ProbeFailed, failure_of, parsed
 
 SUBPROTOCOL = "sip"
@@ -73,7 +73,7 @@ async def connect(
         raise ProbeFailed(_failure(error)) from None
     if frames.protocol != SUBPROTOCOL:
         await frames.close()
-        raise ProbeFailed(Failure(Trouble.NO_SUBPROTOCOL, Step.WEBSOCKET))
+        raise ProbeFailed(Failure(Obstacle.NO_SUBPROTOCOL, Step.WEBSOCKET))
     return frames
 
 
@@ -92,8 +92,8 @@ async def send_frame(frames: aiohttp.ClientWebSocketResponse, message: bytes) ->
 
 def _handshake(error: aiohttp.WSServerHandshakeError) -> Failure:
     if error.status == 101:
-        return Failure(Trouble.NO_WEBSOCKET, Step.WEBSOCKET, error.status, error.message)
-    return Failure(Trouble.NO_WEBSOCKET, Step.WEBSOCKET, error.status)
+        return Failure(Obstacle.NO_WEBSOCKET, Step.WEBSOCKET, error.status, error.message)
+    return Failure(Obstacle.NO_WEBSOCKET, Step.WEBSOCKET, error.status)
 
 
 def _failure(error: Exception) -> Failure:
@@ -101,20 +101,20 @@ def _failure(error: Exception) -> Failure:
         case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as cause):
             return failure_of(cause, Step.CONNECT)
         case aiohttp.ClientConnectorSSLError():
-            return Failure(Trouble.NO_TLS, Step.CONNECT)
+            return Failure(Obstacle.NO_TLS, Step.CONNECT)
         case aiohttp.ClientConnectorError(os_error=cause):
             return failure_of(cause, Step.CONNECT)
         case aiohttp.ServerDisconnectedError():
-            return Failure(Trouble.CLOSED, Step.WEBSOCKET)
+            return Failure(Obstacle.CLOSED, Step.WEBSOCKET)
         case OSError():
             return failure_of(error, Step.WEBSOCKET)
-    return Failure(Trouble.NO_WEBSOCKET, Step.WEBSOCKET)
+    return Failure(Obstacle.NO_WEBSOCKET, Step.WEBSOCKET)
 
 
 async def _refuse(_: object, __: object, redirect: aiohttp.TraceRequestRedirectParams) -> None:
     response = redirect.response
     place = response.headers.get("Location", "")
-    raise ProbeFailed(Failure(Trouble.NO_WEBSOCKET, Step.WEBSOCKET, response.status, place))
+    raise ProbeFailed(Failure(Obstacle.NO_WEBSOCKET, Step.WEBSOCKET, response.status, place))
 
 
 def _calling(begun: Callable[[Step], None]) -> Callable[..., Awaitable[None]]:
@@ -145,7 +145,7 @@ def _closing() -> Iterator[None]:
     try:
         yield
     except (OSError, aiohttp.ClientError):
-        raise ProbeFailed(Failure(Trouble.CLOSED, Step.CHALLENGE)) from None
+        raise ProbeFailed(Failure(Obstacle.CLOSED, Step.CHALLENGE)) from None
 
 
 class _Frames:
@@ -167,4 +167,4 @@ class _Frames:
                 return parsed(frame.data.encode("utf-8", "surrogateescape"))
             case aiohttp.WSMsgType.BINARY:
                 return parsed(frame.data)
-        raise ProbeFailed(Failure(Trouble.CLOSED, Step.CHALLENGE))
+        raise ProbeFailed(Failure(Obstacle.CLOSED, Step.CHALLENGE))

@@ -15,7 +15,7 @@ from aiohttp import web
 from provisioner.core.account import Transport
 from provisioner.core.sip.headers import Header, Headers
 from provisioner.core.sip.message import Request, Response, print_message
-from provisioner.core.sip.trial import Address, Step, Trouble
+from provisioner.core.sip.trial import Address, Obstacle, Step
 from provisioner.edge.probe import Line, ProbeFailed, host_port, open_line, resolve
 from provisioner.edge.websocket import open_websocket
 from tests.registrar import Registrar, server_side, web_server
@@ -82,24 +82,24 @@ async def test_bytes_that_keep_a_nat_open_are_no_answer(authority):
 
 
 @pytest.mark.parametrize(
-    ("transport", "answer", "trouble"),
+    ("transport", "answer", "obstacle"),
     [
-        ("udp", b"nonsense", Trouble.NOT_SIP),
-        ("tcp", b"nonsense\r\n\r\n", Trouble.NOT_SIP),
-        ("tcp", b"x" * 70_000, Trouble.NOT_SIP),
-        ("ws", b"nonsense", Trouble.NOT_SIP),
-        ("tcp", b"", Trouble.CLOSED),
-        ("tls", b"", Trouble.CLOSED),
-        ("ws", b"", Trouble.CLOSED),
-        ("wss", b"", Trouble.CLOSED),
+        ("udp", b"nonsense", Obstacle.NOT_SIP),
+        ("tcp", b"nonsense\r\n\r\n", Obstacle.NOT_SIP),
+        ("tcp", b"x" * 70_000, Obstacle.NOT_SIP),
+        ("ws", b"nonsense", Obstacle.NOT_SIP),
+        ("tcp", b"", Obstacle.CLOSED),
+        ("tls", b"", Obstacle.CLOSED),
+        ("ws", b"", Obstacle.CLOSED),
+        ("wss", b"", Obstacle.CLOSED),
     ],
 )
-async def test_what_is_no_answer_is_told(authority, transport: str, answer: bytes, trouble: Trouble):
+async def test_what_is_no_answer_is_told(authority, transport: str, answer: bytes, obstacle: Obstacle):
     async with line_to(Registrar().then(answer), transport, authority) as (line, _):
         await line.send(print_message(QUESTION))
         with pytest.raises(ProbeFailed) as caught:
             await line.receive()
-    assert caught.value.failure.trouble is trouble
+    assert caught.value.failure.obstacle is obstacle
 
 
 async def test_a_frame_that_is_too_long_is_refused(authority):
@@ -117,7 +117,7 @@ async def test_a_websocket_that_was_closed_carries_nothing_more(authority, lette
             await line.receive()
         with pytest.raises(ProbeFailed) as caught:
             await line.send(print_message(QUESTION).replace("é".encode(), letter))
-    assert caught.value.failure.trouble is Trouble.CLOSED
+    assert caught.value.failure.obstacle is Obstacle.CLOSED
 
 
 async def test_a_server_that_asks_for_a_sign_of_life_and_hangs_up_at_once_has_closed(authority):
@@ -138,7 +138,7 @@ async def test_a_server_that_asks_for_a_sign_of_life_and_hangs_up_at_once_has_cl
         async with open_websocket(address, "127.0.0.1", trust, lambda _: None) as line:
             with pytest.raises(ProbeFailed) as caught:
                 await line.receive()
-    assert caught.value.failure.trouble is Trouble.CLOSED
+    assert caught.value.failure.obstacle is Obstacle.CLOSED
 
 
 async def test_bytes_that_are_no_utf_8_travel_too(authority):
@@ -159,7 +159,7 @@ async def test_a_name_is_resolved_and_one_without_address_is_told():
     for name in ("nowhere.invalid", "a..b", "x" * 300):
         with pytest.raises(ProbeFailed) as caught:
             await resolve(name, 5060)
-        assert caught.value.failure.trouble is Trouble.NO_NAME
+        assert caught.value.failure.obstacle is Obstacle.NO_NAME
 
 
 async def test_an_address_that_no_route_leads_to_is_told():
@@ -167,7 +167,7 @@ async def test_an_address_that_no_route_leads_to_is_told():
     with pytest.raises(ProbeFailed) as caught:
         async with asyncio.timeout(30), open_line(address, "255.255.255.255", ssl.create_default_context(), print):
             raise AssertionError("nobody listens there")
-    assert caught.value.failure.trouble is Trouble.UNREACHABLE and caught.value.failure.detail
+    assert caught.value.failure.obstacle is Obstacle.UNREACHABLE and caught.value.failure.detail
 
 
 def test_an_ipv6_address_has_brackets():

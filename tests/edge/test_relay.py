@@ -20,7 +20,7 @@ from provisioner.core.sip.headers import Header
 from provisioner.core.sip.message import Request, Response, print_message
 from provisioner.core.sip.registration import Standing
 from provisioner.core.sip.sides import Link
-from provisioner.core.sip.trial import Address, Trouble
+from provisioner.core.sip.trial import Address, Obstacle
 from provisioner.edge.relay import MOST_PHONES, Around, Relay, RelayAccount, RelayState, bound
 from provisioner.edge.relay_line import PATIENCE, Patience, Server
 from provisioner.edge.socket_owner import SocketOwners
@@ -156,7 +156,7 @@ async def test_while_the_server_is_away_phones_are_told_so_and_when_to_come_agai
             answer = await phone.registers()
             assert (answer.status, answer.headers.first("Retry-After")) == (503, "5")
             state = only(one.relay.state())
-            assert (state.link, state.failure.trouble) == (Link.AWAY, Trouble.REFUSED)  # type: ignore[attr-defined]
+            assert (state.link, state.failure.obstacle) == (Link.AWAY, Obstacle.REFUSED)  # type: ignore[attr-defined]
             await one.relay.use(one.account)
             await server.until(lambda: NAME in server.bindings)
 
@@ -170,7 +170,7 @@ async def test_a_server_that_cannot_prove_who_it_is_hears_nothing(tmp_path: obje
         async with handset(one.port, NAME) as phone:
             assert (await phone.registers()).status == 503
             failure = only(one.relay.state()).failure  # type: ignore[attr-defined]
-    assert failure.trouble is Trouble.CERTIFICATE and server.opened == 0
+    assert failure.obstacle is Obstacle.CERTIFICATE and server.opened == 0
 
 
 async def test_a_server_that_does_not_agree_to_sip_hears_nothing(tmp_path: object, server: SipServer):
@@ -178,7 +178,7 @@ async def test_a_server_that_does_not_agree_to_sip_hears_nothing(tmp_path: objec
     async with bench(tmp_path, server) as one, handset(one.port, NAME) as phone:
         assert (await phone.registers()).status == 503
         failure = only(one.relay.state()).failure  # type: ignore[attr-defined]
-    assert failure.trouble is Trouble.NO_SUBPROTOCOL and server.heard == []
+    assert failure.obstacle is Obstacle.NO_SUBPROTOCOL and server.heard == []
 
 
 async def test_a_new_hash_registers_a_refused_phone_and_leaves_connection_and_call_alone(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from provisioner.core.account import Transport
-from provisioner.core.sip.trial import Address, Failure, Step, Trouble
+from provisioner.core.sip.trial import Address, Failure, Obstacle, Step
 
 _NAMED = "name the authority that signed it in `platform: {ca_file: …}`"
 # OpenSSL's numbers (x509_vfy.h), and what IT does about each.
@@ -14,37 +14,37 @@ _SELF_SIGNED, _UNKNOWN = (18, 19), (2, 20, 21, 27)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Circumstances:
     """What the words mention: the longest wait in seconds, and this machine's clock (UTC) as text."""
 
     timeout: float
     clock: str
 
 
-def in_words(failure: Failure, address: Address, limits: Limits) -> tuple[str, str]:
+def in_words(failure: Failure, address: Address, seen: Circumstances) -> tuple[str, str]:
     """What is wrong and what to do."""
-    match failure.trouble:
-        case Trouble.NO_NAME:
+    match failure.obstacle:
+        case Obstacle.NO_NAME:
             return _no_name(address)
-        case Trouble.REFUSED:
+        case Obstacle.REFUSED:
             return f"nothing listens at {_plain(address)} ({_network(address)} refused)", _correct(address)
-        case Trouble.UNREACHABLE:
+        case Obstacle.UNREACHABLE:
             said = f": {failure.detail}" if failure.detail else ""
             return f"there is no way to {_plain(address)}{said}", "look at this machine's network, routes and VPN"
-        case Trouble.NO_ANSWER:
-            return _silence(failure.at, address, limits.timeout)
-        case Trouble.CLOSED:
+        case Obstacle.NO_ANSWER:
+            return _silence(failure.at, address, seen.timeout)
+        case Obstacle.CLOSED:
             return _hung_up(failure.at, address)
-        case Trouble.CERTIFICATE:
-            return _certificate(failure, address, limits.clock)
-        case Trouble.NO_TLS:
+        case Obstacle.CERTIFICATE:
+            return _certificate(failure, address, seen.clock)
+        case Obstacle.NO_TLS:
             return f"what listens at {_plain(address)} does not speak TLS 1.2 or newer", _correct(address)
-        case Trouble.NO_WEBSOCKET:
+        case Obstacle.NO_WEBSOCKET:
             return _no_websocket(failure, address)
-        case Trouble.NO_SUBPROTOCOL:
+        case Obstacle.NO_SUBPROTOCOL:
             what = "there is a WebSocket, but it does not speak SIP (it does not agree to the subprotocol `sip`)"
             return what, "correct host or path in `platform: {websocket: …}`: this one belongs to something else"
-        case Trouble.NOT_SIP:
+        case Obstacle.NOT_SIP:
             return f"what answers at {_plain(address)} does not speak SIP", _correct(address)
 
 

@@ -29,7 +29,7 @@ class Step(StrEnum):
     ANSWER = "answer"
 
 
-class Trouble(StrEnum):
+class Obstacle(StrEnum):
     """Why there was no answer in SIP."""
 
     NO_NAME = "no such name"
@@ -46,10 +46,10 @@ class Trouble(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """``trouble``, the step at which it came, and what was seen: ``code`` is OpenSSL's number of a certificate's fault
+    """``obstacle``, the step at which it came, and what was seen: ``code`` is OpenSSL's number of a certificate's fault
     or the HTTP status of a handshake that was refused, ``detail`` words or an address."""
 
-    trouble: Trouble
+    obstacle: Obstacle
     at: Step
     code: int = 0
     detail: str = ""

@@ -11,8 +11,8 @@ from enum import StrEnum
 from provisioner.core.account import Account, Proof, Transport
 from provisioner.core.secret import Secret
 from provisioner.core.sip.message import Response
-from provisioner.core.sip.obstacle import Limits, in_words
-from provisioner.core.sip.trial import Trial, Trouble, proves
+from provisioner.core.sip.obstacle import Circumstances, in_words
+from provisioner.core.sip.trial import Obstacle, Trial, proves
 
 _ASK = "ask the platform's administrator"
 _SHOWN = 80
@@ -43,7 +43,7 @@ class Verdict:
     """``able`` says whether a phone with our files would register; ``what`` why (not), ``fix`` what to do, ``remarks``
     what is odd."""
 
-    outcome: Outcome | Trouble
+    outcome: Outcome | Obstacle
     able: bool
     what: str
     fix: str = ""
@@ -78,8 +78,8 @@ class _Judgement:
         trial, response = self._trial, self._trial.response
         if trial.failure:
             clock = datetime.fromtimestamp(self._asked.now, UTC).strftime("%Y-%m-%d %H:%M UTC")
-            words = in_words(trial.failure, trial.address, Limits(self._asked.timeout, clock))
-            return Verdict(trial.failure.trouble, False, *words)
+            words = in_words(trial.failure, trial.address, Circumstances(self._asked.timeout, clock))
+            return Verdict(trial.failure.obstacle, False, *words)
         if self._has_wrong_realm():
             return Verdict(Outcome.WRONG_REALM, False, *self._wrong_realm())
         if trial.spared:
