@@ -40,7 +40,7 @@ from provisioner.core.parcel import Brought
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.cycle import Cycle
 from provisioner.edge import command
-from provisioner.edge.daemon_line import Line
+from provisioner.edge.daemon_line import DaemonLine
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class OtherProtocolError(Exception):
     """The daemon speaks another version of the protocol: one of the two was upgraded, and this one is to start anew."""
 
 
-def serve(line: Line, cycle: Cycle) -> None:
+def serve(line: DaemonLine, cycle: Cycle) -> None:
     """Do what the daemon at the other end of ``line`` asks, until it hangs up.
 
     Raises OtherProtocolError.
@@ -64,7 +64,7 @@ def serve(line: Line, cycle: Cycle) -> None:
         log.warning("the service hung up: %s", error)
 
 
-def _do(line: Line, cycle: Cycle, message: Mapping[str, Any]) -> None:
+def _do(line: DaemonLine, cycle: Cycle, message: Mapping[str, Any]) -> None:
     errand, number = errand_from_json(message), message.get("id")
     if isinstance(errand, Run):
         # It may take its time, and files are not to wait for it.
@@ -73,7 +73,7 @@ def _do(line: Line, cycle: Cycle, message: Mapping[str, Any]) -> None:
         _say(line, number, _answer(cycle, errand))
 
 
-def _say(line: Line, number: object, answer: Mapping[str, Any]) -> None:
+def _say(line: DaemonLine, number: object, answer: Mapping[str, Any]) -> None:
     try:
         line.say({"id": number, **answer})
     except FrameError as error:
@@ -81,7 +81,7 @@ def _say(line: Line, number: object, answer: Mapping[str, Any]) -> None:
         line.say({"id": number, "failed": failed})
 
 
-def _run(line: Line, errand: Run, number: object) -> None:
+def _run(line: DaemonLine, errand: Run, number: object) -> None:
     ran = command.run(errand.argv, errand.seconds)
     with suppress(OSError):  # who asked is gone, and asks again
         line.say({"id": number, **ran_as_json(ran)})

@@ -7,8 +7,8 @@ from typing import Any
 
 from provisioner.core.problem import Problem
 from provisioner.core.report import problem_as_json
-from provisioner.core.sip.obstacle import Circumstances, in_words
-from provisioner.core.sip.registration import Standing
+from provisioner.core.sip.obstacle import Occasion, in_words
+from provisioner.core.sip.registration import RegistrationState
 from provisioner.core.sip.sides import Link
 from provisioner.core.sip.trial import Address
 from provisioner.edge.relay import RelayState
@@ -49,7 +49,7 @@ def _phone(phone: PhoneState, address: Address) -> dict[str, Any]:
         "websocket": str(phone.link),
         "since": phone.link_since,
         "cause": _cause(phone, address),
-        "registration": str(phone.standing),
+        "registration": str(phone.registration),
         "status": phone.status,
         "refusals": phone.refusals,
         "reconnects": phone.reconnects,
@@ -62,14 +62,14 @@ def _told(phone: PhoneState, address: Address) -> str:
     way = f"the WebSocket is {phone.link}" + (f": {cause}" if cause else "")
     if phone.link is not Link.UP:
         return f"relayed phone over {phone.transport}: {way}"
-    said = f" ({phone.status})" if phone.standing is Standing.REFUSED else ""
-    return f"relayed phone over {phone.transport}: {way}, {phone.standing}{said}"
+    said = f" ({phone.status})" if phone.registration is RegistrationState.REFUSED else ""
+    return f"relayed phone over {phone.transport}: {way}, {phone.registration}{said}"
 
 
 def _cause(phone: PhoneState, address: Address) -> str:
     if phone.failure is None:
         return ""
-    what, fix = in_words(phone.failure, address, Circumstances(CONNECT_WITHIN, "now"))
+    what, fix = in_words(phone.failure, address, Occasion(CONNECT_WITHIN, "now"))
     return f"{what} ({fix})"
 
 
@@ -78,7 +78,7 @@ def _remarks(state: RelayState) -> Iterator[str]:
         yield f"the server refuses the relay's credential; {_RENEW}"
     if state.other_realm:
         yield f"the server asks for the realm `{state.other_realm}`, for which the relay has nothing: set `realm:`"
-    if any(phone.standing is Standing.DISPLACED for phone in state.phones):
+    if any(phone.registration is RegistrationState.DISPLACED for phone in state.phones):
         yield _DISPLACED
     if state.strangers:
         yield "another user's program was turned away at the relay's port"

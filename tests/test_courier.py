@@ -22,7 +22,7 @@ from provisioner.core.parcel import Layout, Parcel, State
 from provisioner.core.plan import DesiredFile
 from provisioner.courier import OtherProtocolError, serve
 from provisioner.cycle import Cycle
-from provisioner.edge.daemon_line import Line
+from provisioner.edge.daemon_line import DaemonLine
 from provisioner.edge.people import own
 from provisioner.edge.store import open_store
 from tests.faults import on_small_disk
@@ -38,7 +38,7 @@ class Service:
         self._state = folder / "state"
         self._end, end = socket.socketpair()
         self._end.settimeout(PATIENCE)
-        self.line = Line(self._end)
+        self.line = DaemonLine(self._end)
         self.said = self.line.messages()
         self.ended: list[BaseException | None] = []
         self._thread = threading.Thread(target=self._courier, args=(end,))
@@ -46,7 +46,7 @@ class Service:
         self._last = 0
 
     def _courier(self, end: socket.socket) -> None:
-        store, line = open_store(self._state), Line(end)
+        store, line = open_store(self._state), DaemonLine(end)
         try:
             serve(line, Cycle(store, own()))
             self.ended.append(None)

@@ -17,7 +17,7 @@ from provisioner.cli.common import DONE, REFUSED, add_places, places
 from provisioner.core.problem import ProvisionerError
 from provisioner.courier import OtherProtocolError, serve
 from provisioner.cycle import Cycle
-from provisioner.edge.daemon_line import Line, call
+from provisioner.edge.daemon_line import DaemonLine, call
 from provisioner.edge.journal import set_up_logging
 from provisioner.edge.people import own
 from provisioner.edge.service import ServiceManager, guard_process
@@ -69,7 +69,7 @@ def _serve(path: Path, cycle: Cycle) -> None:
         line.close()
 
 
-def _lines(path: Path, manager: ServiceManager) -> Iterator[Line]:
+def _lines(path: Path, manager: ServiceManager) -> Iterator[DaemonLine]:
     """Lines to the daemon, one after the other; while there is none, tried less and less often."""
     pause, told = FIRST_PAUSE, ""
     while True:

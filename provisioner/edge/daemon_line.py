@@ -22,7 +22,7 @@ from provisioner.edge.socket_path import socket_address
 _PIECE = 64 * 1024
 
 
-class Line:
+class DaemonLine:
     """One connection; several threads may ``say``, one reads."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -61,7 +61,7 @@ class Line:
         return bytes(received)
 
 
-def call(path: Path) -> Line:
+def call(path: Path) -> DaemonLine:
     """A line to the daemon that listens at ``path``. Raises OSError when there is none."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
@@ -70,4 +70,4 @@ def call(path: Path) -> Line:
     except OSError:
         connection.close()
         raise
-    return Line(connection)
+    return DaemonLine(connection)

@@ -17,7 +17,7 @@ from typing import Any
 
 from provisioner.core.account import Credential
 from provisioner.core.problem import Place, Problem, ProvisionerError
-from provisioner.core.sip.registration import Departure, Standing, departure
+from provisioner.core.sip.registration import Departure, RegistrationState, departure
 from provisioner.core.sip.rewrite import Ways
 from provisioner.core.sip.sequences import Sequences
 from provisioner.core.sip.sides import Shared
@@ -200,7 +200,7 @@ class Relay:
             case Departure.FAREWELL:
                 await phone.leave()
             case Departure.HEIR:
-                heirs = [one for one in self._phones.values() if one.registration.standing is Standing.REGISTERED]
+                heirs = [one for one in self._phones.values() if one.registration.state is RegistrationState.REGISTERED]
                 max(heirs, key=lambda one: one.last_heard).replay()
             case Departure.NOTHING:
                 pass

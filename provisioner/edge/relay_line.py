@@ -73,7 +73,7 @@ def session_for(server: Server) -> aiohttp.ClientSession:
     return new_session(connector, _nobody)
 
 
-class Line:
+class RelayLine:
     """One WebSocket at a time; ``session`` is shared with other lines to the same server."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, ends: Ends, patience: Patience) -> None:

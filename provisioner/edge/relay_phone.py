@@ -14,12 +14,12 @@ import aiohttp
 from provisioner.core.sip.flow import Flow
 from provisioner.core.sip.grammar import NotSip
 from provisioner.core.sip.message import Message, Request, print_message
-from provisioner.core.sip.registration import Registration, Standing
+from provisioner.core.sip.registration import Registration, RegistrationState
 from provisioner.core.sip.reply import reply
 from provisioner.core.sip.rewrite import Ways
 from provisioner.core.sip.sides import Link, Output, Shared, ToPhone, ToServer
 from provisioner.core.sip.trial import Failure
-from provisioner.edge.relay_line import Line, Patience
+from provisioner.edge.relay_line import Patience, RelayLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class PhoneState:
     link: Link
     link_since: float
     failure: Failure | None
-    standing: Standing
+    registration: RegistrationState
     status: int
     refusals: int
     reconnects: int
@@ -139,9 +139,9 @@ class PhoneFlow:
         """How it stands with the server."""
         return self._flow.registration
 
-    def _new_line(self) -> Line:
+    def _new_line(self) -> RelayLine:
         around = self._circumstances
-        return Line(around.session, around.url, self, around.patience)
+        return RelayLine(around.session, around.url, self, around.patience)
 
     async def _hang_up_on_server(self) -> None:
         if self._task is not None:
@@ -159,7 +159,7 @@ class PhoneFlow:
         known = flow.registration
         return PhoneState(
             self._transport, flow.link, self._link.since, self._link.failure,
-            known.standing, known.status, flow.refusals, max(openings - 1, 0), flow.calls.count,
+            known.state, known.status, flow.refusals, max(openings - 1, 0), flow.calls.count,
         )  # fmt: skip
 
     def is_up(self) -> None:
@@ -198,7 +198,7 @@ class PhoneFlow:
         if self._flow.has_left:
             self._has_left.set()
         self._ask_in_time()
-        state = (self._flow.link, self._flow.registration.standing, self._flow.calls.count, self._link.failure)
+        state = (self._flow.link, self._flow.registration.state, self._flow.calls.count, self._link.failure)
         if state != self._told:
             self._told = state
             self._circumstances.changed()

@@ -61,10 +61,10 @@ class Door:
             return
         self._room.release()
         with suppress(OSError):
-            await asyncio.get_running_loop().connect_accepted_socket(lambda: Connection(self._relay), taken)
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: PhoneConnection(self._relay), taken)
 
 
-class Connection(asyncio.Protocol):
+class PhoneConnection(asyncio.Protocol):
     """A phone's."""
 
     def __init__(self, relay: Relay) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.core.frame import HEAD, LONGEST_TO_COURIER, LONGEST_TO_DAEMON, FrameError, frame
-from provisioner.edge.daemon_line import Line, call
+from provisioner.edge.daemon_line import DaemonLine, call
 from tests.machine import PATIENCE
 
 
@@ -27,7 +27,7 @@ Ends = tuple[socket.socket, socket.socket]
 
 
 def test_what_several_threads_say_stays_whole(ends: Ends):
-    courier, service = Line(ends[0]), Line(ends[1])
+    courier, service = DaemonLine(ends[0]), DaemonLine(ends[1])
     long = "x" * (LONGEST_TO_DAEMON - 100)
     speakers = [threading.Thread(target=speak, args=(courier, name, long)) for name in "abc"]
     for speaker in speakers:
@@ -40,7 +40,7 @@ def test_what_several_threads_say_stays_whole(ends: Ends):
     assert sorted((message["who"], message["turn"]) for message in heard) == [(n, t) for n in "abc" for t in range(10)]
 
 
-def speak(line: Line, name: str, long: str) -> None:
+def speak(line: DaemonLine, name: str, long: str) -> None:
     for turn in range(10):
         line.say({"who": name, "turn": turn, "long": long})
 
@@ -49,7 +49,7 @@ def test_the_longest_message_arrives(ends: Ends):
     whole = frame({"a": "x" * (LONGEST_TO_COURIER - len('{"a": ""}'))}, LONGEST_TO_COURIER)
     sender = threading.Thread(target=ends[1].sendall, args=(whole,))
     sender.start()
-    message = next(Line(ends[0]).messages())
+    message = next(DaemonLine(ends[0]).messages())
     sender.join(PATIENCE)
     assert len(message["a"]) == LONGEST_TO_COURIER - len('{"a": ""}')
 
@@ -59,21 +59,21 @@ def test_a_message_that_is_cut_short_is_none(ends: Ends, length: int):
     ends[1].sendall(frame({"a": 1}, 100)[:length])
     ends[1].close()
     with pytest.raises(FrameError, match="cut short"):
-        list(Line(ends[0]).messages())
+        list(DaemonLine(ends[0]).messages())
 
 
 @pytest.mark.parametrize("length", [0, HEAD - 1])
 def test_a_service_that_hangs_up_between_messages_has_no_more_to_say(ends: Ends, length: int):
     ends[1].sendall(frame({"a": 1}, 100) + frame({"b": 1}, 100)[:length])
     ends[1].close()
-    assert list(Line(ends[0]).messages()) == [{"a": 1}]
+    assert list(DaemonLine(ends[0]).messages()) == [{"a": 1}]
 
 
 def test_what_the_service_would_not_take_is_not_sent(ends: Ends):
     with pytest.raises(FrameError, match="longer than it may be"):
-        Line(ends[0]).say({"a": "x" * LONGEST_TO_DAEMON})
-    Line(ends[0]).say({"a": 1})
-    assert next(Line(ends[1]).messages()) == {"a": 1}
+        DaemonLine(ends[0]).say({"a": "x" * LONGEST_TO_DAEMON})
+    DaemonLine(ends[0]).say({"a": 1})
+    assert next(DaemonLine(ends[1]).messages()) == {"a": 1}
 
 
 @pytest.mark.parametrize("name", ["nowhere/s", "a file"])

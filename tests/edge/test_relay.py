@@ -18,7 +18,7 @@ from provisioner.core.problem import ProvisionerError
 from provisioner.core.secret import Secret
 from provisioner.core.sip.headers import Header
 from provisioner.core.sip.message import Request, Response, print_message
-from provisioner.core.sip.registration import Standing
+from provisioner.core.sip.registration import RegistrationState
 from provisioner.core.sip.sides import Link
 from provisioner.core.sip.trial import Address, Obstacle
 from provisioner.edge.relay import MOST_PHONES, Around, Relay, RelayAccount, RelayState, bound
@@ -143,7 +143,7 @@ async def test_a_restart_of_the_server_is_not_noticed(desk: Bench, kind: str):
         await desk.server.cut()
         await desk.server.until(lambda: NAME in desk.server.bindings)
         assert phone.wire.arrived.empty()
-        await until(lambda: only(desk.relay.state()).standing is Standing.REGISTERED)  # type: ignore[attr-defined]
+        await until(lambda: only(desk.relay.state()).registration is RegistrationState.REGISTERED)  # type: ignore[attr-defined]
         state = only(desk.relay.state())
         assert (state.link, state.reconnects, desk.server.opened) == (Link.UP, 1, 2)  # type: ignore[attr-defined]
         assert (await phone.registers()).status == 200
@@ -271,10 +271,10 @@ async def test_a_browser_that_takes_the_account_is_noticed(desk: Bench, server: 
     async with handset(desk.port, NAME) as phone:
         await phone.registers(expires=1)
         server.bindings[NAME].contact = "<sip:1001@abc.invalid;transport=ws>"
-        await until(lambda: only(desk.relay.state()).standing is Standing.DISPLACED)  # type: ignore[attr-defined]
+        await until(lambda: only(desk.relay.state()).registration is RegistrationState.DISPLACED)  # type: ignore[attr-defined]
         assert phone.wire.arrived.empty()
         await phone.registers()
-        assert only(desk.relay.state()).standing is Standing.REGISTERED  # type: ignore[attr-defined]
+        assert only(desk.relay.state()).registration is RegistrationState.REGISTERED  # type: ignore[attr-defined]
 
 
 @KINDS
@@ -393,13 +393,15 @@ async def test_changes_are_told(desk: Bench):
         await phone.registers()
         await desk.server.cut()
         await desk.server.until(lambda: NAME in desk.server.bindings)
-        await until(lambda: desk.changes[-1].phones[0].standing is Standing.REGISTERED)
-    seen = [(one.phones[0].link, one.phones[0].standing) for one in desk.changes if one.phones]
-    after = seen[seen.index((Link.UP, Standing.REGISTERED)) :]
+        await until(lambda: desk.changes[-1].phones[0].registration is RegistrationState.REGISTERED)
+    seen = [(one.phones[0].link, one.phones[0].registration) for one in desk.changes if one.phones]
+    after = seen[seen.index((Link.UP, RegistrationState.REGISTERED)) :]
     assert [one for one, _ in groupby(after)] == [
-        (Link.UP, Standing.REGISTERED), (Link.OPENING, Standing.NONE), (Link.UP, Standing.NONE),
-        (Link.UP, Standing.REGISTERED),
-    ]  # fmt: skip
+        (Link.UP, RegistrationState.REGISTERED),
+        (Link.OPENING, RegistrationState.NONE),
+        (Link.UP, RegistrationState.NONE),
+        (Link.UP, RegistrationState.REGISTERED),
+    ]
 
 
 __all__ = ["Bench", "Phone", "bench"]

@@ -10,7 +10,7 @@ import pytest
 
 from provisioner.core.sip.headers import Header, Headers
 from provisioner.core.sip.message import Request, Response, print_message
-from provisioner.core.sip.registration import Standing
+from provisioner.core.sip.registration import RegistrationState
 from provisioner.edge.relay_line import Patience
 from tests.edge.handset import Phone, handset
 from tests.edge.test_relay import KINDS, NAME, Bench, bench, only
@@ -73,7 +73,7 @@ async def test_a_phone_that_comes_back_in_time_stays_registered(tmp_path: object
             await phone.asks(replace(again, headers=again.headers.with_one("Contact", contact)))
             await server.until(lambda: first not in server.open_frames)
             assert server.bindings[NAME].frames is not first
-            assert farewells(server) == [] and only(one.relay.state()).standing is Standing.REGISTERED  # type: ignore[attr-defined]
+            assert farewells(server) == [] and only(one.relay.state()).registration is RegistrationState.REGISTERED  # type: ignore[attr-defined]
 
 
 async def test_calls_go_to_the_phone_that_is_left(desk: Bench):

@@ -14,7 +14,7 @@ from provisioner.core.sip.calls import Calls
 from provisioner.core.sip.exchange import Author, Exchange, Exchanges
 from provisioner.core.sip.headers import Header
 from provisioner.core.sip.message import Message, Request, Response
-from provisioner.core.sip.registration import Registration, Standing, farewell
+from provisioner.core.sip.registration import Registration, RegistrationState, farewell
 from provisioner.core.sip.reply import check_whole, cseq_of, is_in_dialog, reply
 from provisioner.core.sip.rewrite import (
     MAGIC,
@@ -96,8 +96,8 @@ class Flow:
         self.link = Link.OPENING
         self.ask_at = None
         self.calls.cut()
-        if self.registration.standing in (Standing.REGISTERED, Standing.DISPLACED):
-            self.registration = replace(self.registration, standing=Standing.NONE)
+        if self.registration.state in (RegistrationState.REGISTERED, RegistrationState.DISPLACED):
+            self.registration = replace(self.registration, state=RegistrationState.NONE)
         outputs: list[Output] = []
         for one in self._exchanges.waiting():
             if one.method == "REGISTER" and one.author is Author.PHONE:
@@ -252,7 +252,7 @@ class Flow:
 
     def _farewell(self, now: float) -> list[Output]:
         known = self.registration
-        if known.request is None or known.standing is not Standing.REGISTERED:
+        if known.request is None or known.state is not RegistrationState.REGISTERED:
             return []
         return self._own(farewell(known.request), Author.FAREWELL, now)
 
@@ -268,7 +268,7 @@ class Flow:
             self.registration = self.registration.seen(response)
         elif exchange.request.headers.first("Contact"):
             self.registration = self.registration.answered(exchange.request, response)
-            registered = self.registration.standing is Standing.REGISTERED and not self._gone
+            registered = self.registration.state is RegistrationState.REGISTERED and not self._gone
             self.ask_at = now + self.registration.expires / 2 if registered else None
 
     def _away(self, exchange: Exchange, now: float) -> list[Output]:

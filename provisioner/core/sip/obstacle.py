@@ -14,14 +14,14 @@ _SELF_SIGNED, _UNKNOWN = (18, 19), (2, 20, 21, 27)
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
+class Occasion:
     """What the words mention: the longest wait in seconds, and this machine's clock (UTC) as text."""
 
     timeout: float
     clock: str
 
 
-def in_words(failure: Failure, address: Address, seen: Circumstances) -> tuple[str, str]:
+def in_words(failure: Failure, address: Address, occasion: Occasion) -> tuple[str, str]:
     """What is wrong and what to do."""
     match failure.obstacle:
         case Obstacle.NO_NAME:
@@ -32,11 +32,11 @@ def in_words(failure: Failure, address: Address, seen: Circumstances) -> tuple[s
             said = f": {failure.detail}" if failure.detail else ""
             return f"there is no way to {_plain(address)}{said}", "look at this machine's network, routes and VPN"
         case Obstacle.NO_ANSWER:
-            return _silence(failure.at, address, seen.timeout)
+            return _silence(failure.at, address, occasion.timeout)
         case Obstacle.CLOSED:
             return _hung_up(failure.at, address)
         case Obstacle.CERTIFICATE:
-            return _certificate(failure, address, seen.clock)
+            return _certificate(failure, address, occasion.clock)
         case Obstacle.NO_TLS:
             return f"what listens at {_plain(address)} does not speak TLS 1.2 or newer", _correct(address)
         case Obstacle.NO_WEBSOCKET:

@@ -17,7 +17,7 @@ _USUAL = 3600
 _EXPIRES = re.compile(r";\s*expires\s*=[^;]*", re.IGNORECASE)
 
 
-class Standing(StrEnum):
+class RegistrationState(StrEnum):
     """How a phone stands with the server. DISPLACED: it registered, and another phone has done so since; chan_sip keeps
     one contact, so the calls go there."""
 
@@ -32,7 +32,7 @@ class Registration:
     """``request`` is the phone's last REGISTER that wants a binding, to be sent anew over a new connection; ``status``
     the server's last final answer, ``expires`` seconds."""
 
-    standing: Standing = Standing.NONE
+    state: RegistrationState = RegistrationState.NONE
     request: Request | None = None
     status: int = 0
     expires: int = 0
@@ -46,21 +46,21 @@ class Registration:
     def answered(self, request: Request, response: Response) -> Registration:
         """The server's final answer to ``request``, which is a REGISTER with Contact. Raises NotSip."""
         if response.status >= 300:
-            refused = Standing.REFUSED if response.status in (401, 403, 404, 407) else Standing.NONE
-            return replace(self, standing=refused, status=response.status)
+            refused = RegistrationState.REFUSED if response.status in (401, 403, 404, 407) else RegistrationState.NONE
+            return replace(self, state=refused, status=response.status)
         if not wanted_seconds(request):
             return Registration(status=response.status)
         expires = _granted(request, response)
-        return replace(self, standing=Standing.REGISTERED, status=response.status, expires=expires)
+        return replace(self, state=RegistrationState.REGISTERED, status=response.status, expires=expires)
 
     def seen(self, response: Response) -> Registration:
         """The server's answer to the question who is registered. Raises NotSip."""
         there = [_plain(one.uri) for one in bindings(response)]
-        if response.status >= 300 or self.request is None or self.standing is not Standing.REGISTERED:
+        if response.status >= 300 or self.request is None or self.state is not RegistrationState.REGISTERED:
             return self
         if not there:
-            return replace(self, standing=Standing.NONE)
-        return self if set(there) & set(_contacts(self.request)) else replace(self, standing=Standing.DISPLACED)
+            return replace(self, state=RegistrationState.NONE)
+        return self if set(there) & set(_contacts(self.request)) else replace(self, state=RegistrationState.DISPLACED)
 
 
 def farewell(request: Request) -> Request:
@@ -86,11 +86,11 @@ class Departure(StrEnum):
 def departure(gone: Registration, others: Iterable[Registration]) -> Departure:
     """``others`` are of the phones that are still there."""
     wanting = [one for one in others if one.request is not None]
-    if gone.standing is not Standing.REGISTERED or gone.request is None:
+    if gone.state is not RegistrationState.REGISTERED or gone.request is None:
         return Departure.NOTHING
     if not wanting:
         return Departure.FAREWELL
-    return Departure.HEIR if any(one.standing is Standing.REGISTERED for one in wanting) else Departure.NOTHING
+    return Departure.HEIR if any(one.state is RegistrationState.REGISTERED for one in wanting) else Departure.NOTHING
 
 
 def wanted_seconds(request: Request) -> int:

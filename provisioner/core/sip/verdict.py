@@ -11,7 +11,7 @@ from enum import StrEnum
 from provisioner.core.account import Account, Proof, Transport
 from provisioner.core.secret import Secret
 from provisioner.core.sip.message import Response
-from provisioner.core.sip.obstacle import Circumstances, in_words
+from provisioner.core.sip.obstacle import Occasion, in_words
 from provisioner.core.sip.trial import Obstacle, Trial, proves
 
 _ASK = "ask the platform's administrator"
@@ -78,7 +78,7 @@ class _Judgement:
         trial, response = self._trial, self._trial.response
         if trial.failure:
             clock = datetime.fromtimestamp(self._asked.now, UTC).strftime("%Y-%m-%d %H:%M UTC")
-            words = in_words(trial.failure, trial.address, Circumstances(self._asked.timeout, clock))
+            words = in_words(trial.failure, trial.address, Occasion(self._asked.timeout, clock))
             return Verdict(trial.failure.obstacle, False, *words)
         if self._has_wrong_realm():
             return Verdict(Outcome.WRONG_REALM, False, *self._wrong_realm())

@@ -11,7 +11,7 @@ from provisioner.core.secret import Secret
 from provisioner.core.sip.grammar import NotSip
 from provisioner.core.sip.headers import Header
 from provisioner.core.sip.message import Request, Response
-from provisioner.core.sip.registration import Standing
+from provisioner.core.sip.registration import RegistrationState
 from provisioner.core.sip.signer import Signer
 from tests.core.sip.conversing import NAME, PASSWORD, Handset, Talk, answers, credential, numbers, server_asks
 from tests.registrar import PHONE, Manner, Registrar, reply
@@ -31,7 +31,7 @@ def test_a_phone_without_credential_registers_and_hears_of_no_challenge():
     assert isinstance(heard, Response) and heard.status == 200
     assert heard.headers.first("Via") == request.headers.first("Via")
     assert heard.headers.first("CSeq") == request.headers.first("CSeq")
-    assert one.flow.registration.standing is Standing.REGISTERED
+    assert one.flow.registration.state is RegistrationState.REGISTERED
 
 
 @pytest.mark.parametrize("proxy", [False, True])
@@ -124,7 +124,7 @@ def test_one_wrong_answer_is_enough():
     phone = Handset()
     [heard] = one.say(phone.registers())
     assert isinstance(heard, Response) and heard.status == 403
-    assert len(one.registrar.signatures()) == 1 and one.flow.registration.standing is Standing.REFUSED
+    assert len(one.registrar.signatures()) == 1 and one.flow.registration.state is RegistrationState.REFUSED
     for request in (phone.registers(), phone.asks("INVITE")):
         [heard] = one.say(request)
         assert isinstance(heard, Response) and heard.status == 403
@@ -140,7 +140,7 @@ def test_another_hash_is_tried_at_once_and_the_phone_need_not_ask():
     one.say(Handset().registers())
     assert one.signer.use(credential(), answers=True)
     one.take(one.flow.replay(one.now))
-    assert one.flow.registration.standing is Standing.REGISTERED
+    assert one.flow.registration.state is RegistrationState.REGISTERED
     assert one.statuses() == [403]
 
 
@@ -313,9 +313,9 @@ def test_after_a_cut_the_server_hears_the_registration_anew_and_the_phone_nothin
     one, phone = talk(), Handset()
     one.say(phone.registers())
     one.take(one.flow.lost(1.0))
-    assert one.flow.registration.standing is Standing.NONE
+    assert one.flow.registration.state is RegistrationState.NONE
     one.up()
-    assert one.statuses() == [200] and one.flow.registration.standing is Standing.REGISTERED
+    assert one.statuses() == [200] and one.flow.registration.state is RegistrationState.REGISTERED
     assert numbers(one.requests("REGISTER")) == [1, 2, 3, 4]
     [last] = [request for request in one.requests("REGISTER") if numbers([request]) == [4]]
     assert list(last.headers.every("Via")) == [last.headers.first("Via")]
@@ -342,7 +342,7 @@ def test_a_phone_that_left_is_not_registered_anew():
     count = len(one.heard)
     one.take(one.flow.lost(1.0))
     one.up()
-    assert len(one.heard) == count and one.flow.registration.standing is Standing.NONE
+    assert len(one.heard) == count and one.flow.registration.state is RegistrationState.NONE
 
 
 def test_a_call_on_its_way_ends_with_the_cut_and_one_that_is_up_goes_on():
@@ -425,14 +425,14 @@ def test_another_phone_that_took_the_account_is_noticed():
     one.say(phone.registers())
     assert one.flow.ask_at == 30.0
     one.take(one.flow.ask(30.0))
-    assert one.flow.registration.standing is Standing.REGISTERED
+    assert one.flow.registration.state is RegistrationState.REGISTERED
     assert one.requests("REGISTER")[-1].headers.first("Contact") == ""
     one.registrar.contacts = (PHONE,)
     one.take(one.flow.ask(45.0))
-    assert one.flow.registration.standing is Standing.DISPLACED
+    assert one.flow.registration.state is RegistrationState.DISPLACED
     one.registrar.contacts = (BOUND,)
     one.say(phone.registers())
-    assert one.flow.registration.standing is Standing.REGISTERED and one.statuses() == [200, 200]
+    assert one.flow.registration.state is RegistrationState.REGISTERED and one.statuses() == [200, 200]
 
 
 def test_prack_names_the_invite_as_the_server_knows_it():

@@ -6,7 +6,7 @@ import pytest
 
 from provisioner.core.sip.headers import Header
 from provisioner.core.sip.message import Request, Response
-from provisioner.core.sip.registration import Departure, Registration, Standing, departure, farewell
+from provisioner.core.sip.registration import Departure, Registration, RegistrationState, departure, farewell
 from tests.core.sip.conversing import NAME, PASSWORD, Handset, Talk, answers, numbers, server_asks
 from tests.registrar import PHONE, Registrar
 
@@ -33,7 +33,7 @@ def test_the_registration_of_a_phone_that_is_gone_is_ended():
     assert last.headers.first("Contact") == "<sip:1001@127.0.0.1:5062;transport=ws>;expires=0"
     assert last.headers.first("Expires") == "0" and last.headers.first("Authorization")
     assert one.flow.has_left and one.flow.ask_at is None
-    assert one.flow.registration.standing is Standing.NONE and one.statuses() == [200]
+    assert one.flow.registration.state is RegistrationState.NONE and one.statuses() == [200]
     assert numbers([it for it in one.requests("REGISTER") if it.headers.first("Call-ID") == "reg"]) == [1, 2, 3, 4]
 
 
@@ -105,7 +105,7 @@ def test_a_farewell_names_the_same_contact(contact: str, gone: str):
 
 
 REQUEST = Handset().registers()
-HERE = Registration(Standing.REGISTERED, REQUEST, 200, 60)
+HERE = Registration(RegistrationState.REGISTERED, REQUEST, 200, 60)
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ HERE = Registration(Standing.REGISTERED, REQUEST, 200, 60)
         (HERE, [HERE], Departure.HEIR),
         (HERE, [Registration(), HERE], Departure.HEIR),
         (HERE, [Registration(request=REQUEST)], Departure.NOTHING),  # its own registration is on its way
-        (Registration(Standing.REGISTERED, None, 200, 60), [], Departure.NOTHING),  # it says so itself
-        (Registration(Standing.DISPLACED, REQUEST), [], Departure.NOTHING),
-        (Registration(Standing.REFUSED, REQUEST), [], Departure.NOTHING),
+        (Registration(RegistrationState.REGISTERED, None, 200, 60), [], Departure.NOTHING),  # it says so itself
+        (Registration(RegistrationState.DISPLACED, REQUEST), [], Departure.NOTHING),
+        (Registration(RegistrationState.REFUSED, REQUEST), [], Departure.NOTHING),
         (Registration(), [HERE], Departure.NOTHING),
     ],
 )

@@ -13,7 +13,7 @@ from provisioner.core.derive import Secrets, account_of
 from provisioner.core.sip.digest import Challenge
 from provisioner.core.sip.headers import Header, Headers
 from provisioner.core.sip.message import Response
-from provisioner.core.sip.obstacle import Circumstances, in_words
+from provisioner.core.sip.obstacle import Occasion, in_words
 from provisioner.core.sip.trial import Address, Failure, Obstacle, Step, Trial
 from provisioner.core.sip.verdict import Asked, Outcome, judge
 from tests.examples import PLATFORM, agent, peer
@@ -32,7 +32,7 @@ def test_every_obstacle_has_words_and_a_cure_at_every_step(obstacle: Obstacle):
     for failure, transport in FAILURES:
         if failure.obstacle is obstacle:
             address = Address(transport, "sip.example", 5061, "wss://sip.example/ws" if transport.is_websocket else "")
-            what, fix = in_words(failure, address, Circumstances(5.0, "2026-11-24 12:00 UTC"))
+            what, fix = in_words(failure, address, Occasion(5.0, "2026-11-24 12:00 UTC"))
             for words in (what, fix):
                 assert len(words) > 10 and "None" not in words and not words.endswith("."), (failure, words)
 
@@ -41,13 +41,13 @@ def test_every_obstacle_has_words_and_a_cure_at_every_step(obstacle: Obstacle):
 def test_the_faults_of_certificates_are_openssl_s(code: int, words: str):
     address = Address(Transport.TLS, "sip.example", 5061)
     failure = Failure(Obstacle.CERTIFICATE, Step.TLS, code, "words of OpenSSL")
-    assert words in in_words(failure, address, Circumstances(5.0, "now"))[0]
+    assert words in in_words(failure, address, Occasion(5.0, "now"))[0]
 
 
 def test_a_fault_that_is_not_known_is_told_in_openssl_s_words():
     address = Address(Transport.TLS, "::1", 5061)
     failure = Failure(Obstacle.CERTIFICATE, Step.TLS, 66, "EE certificate key too weak")
-    what = in_words(failure, address, Circumstances(5.0, "now"))[0]
+    what = in_words(failure, address, Occasion(5.0, "now"))[0]
     assert what == "the certificate of [::1]:5061 is not accepted: EE certificate key too weak"
 
 
