@@ -88,6 +88,17 @@ async def test_a_phone_that_could_not_work_is_told(machine: Machine):
     assert "twinkle registers through the relay, but calls would be refused (488)" in done.out
 
 
+async def test_a_refused_phone_is_told_the_same_beforehand_and_by_the_service(machine: Machine):
+    machine.agent("ana", "  targets: [twinkle, pjsua]")
+    async with machine.running() as service:
+        status = await service.until(lambda status: len(status["agents"][0]["targets"]) == 2)
+        told = [problem for target in status["agents"][0]["targets"] for problem in target["problems"]]
+        planned = (await machine.command("plan", "--format", "json")).json["agents"][0]["problems"]
+        verified = (await machine.command("verify", "--format", "json")).json["agents"][0]["targets"]
+    assert told == planned == [problem for target in verified for problem in target["problems"]]
+    assert all("use baresip or browser-phone or jssip" in problem["fix"] for problem in told if not problem["remark"])
+
+
 async def test_files_of_another_agent_would_not_be_touched(machine: Machine):
     machine.agent("ana", JSON)
     assert (await machine.command("apply")).code == 0
