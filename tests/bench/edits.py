@@ -45,7 +45,7 @@ async def _edit(machine: Machine, service: Service, number: int, agents: int) ->
     STYLES[number % len(STYLES)](path, text + f"  account: {{display_name: {name}}}\n")
     began = time.perf_counter()
     while time.perf_counter() - began < 10:
-        if _inode(target) != before and json.loads(target.read_text())["ua"]["display_name"] == name:
+        if _inode(target) not in {before, 0} and json.loads(target.read_text())["ua"]["display_name"] == name:
             return time.perf_counter() - began
         await asyncio.sleep(0.0005)
     return None
