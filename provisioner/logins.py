@@ -108,7 +108,7 @@ class Logins:
                 return
             pause = due - self._now()
             if pause > 0:
-                await first_of(seat.changed, pause)
+                await self._wait(seat, pause)
             else:
                 await self._log_in(seat)
 
@@ -144,6 +144,15 @@ class Logins:
             return seat.next_at
         every = self.policy.refresh_every
         return max(seat.session.logged_in_at + every, seat.next_at) if every else None
+
+    async def _wait(self, seat: Seat, pause: float) -> None:
+        """Wait ``pause`` seconds and no longer, though the clock is set back meanwhile, as after a boot with one that
+        was ahead; nor for longer than anybody is let wait, when it was set back before."""
+        retry_after = seat.attempt.retry_after if seat.attempt else 0.0
+        longest = max(self.policy.longest_retry, self.policy.splay, retry_after)
+        await first_of(seat.changed, min(pause, longest))
+        if not seat.changed.is_set() and seat.next_at is not None:
+            seat.next_at = min(seat.next_at, self._now())
 
     async def _log_in(self, seat: Seat) -> None:
         """One login, if there still is reason for it when its turn comes, and what follows from it."""

@@ -12,7 +12,7 @@ from provisioner.core.errand import Ran
 from provisioner.core.parcel import State
 from provisioner.core.pending import Reload
 from provisioner.core.problem import ProvisionerError
-from provisioner.core.reload import after, due, is_overdue, put_off, rolled_back, rolls_back
+from provisioner.core.reload import after, due, is_overdue, put_off, resumed, rolled_back, rolls_back
 from provisioner.core.settings import ReloadPolicy
 from provisioner.core.told_phones import Told
 from provisioner.hands import Hands
@@ -113,8 +113,11 @@ class Reloads:
                 if at is None:
                     return
                 turn.wake.clear()
-                pause = at - self._means.chances.now()
-                if pause > 0:
+                now = self._means.chances.now()
+                pause = at - now
+                if phone.reload and (waits := resumed(phone.reload, phone.told.policy, now)) != phone.reload:
+                    await self.memory.put(seat, waits)  # the clock was set back
+                elif pause > 0:
                     turn.tried.set()
                     await first_of(turn.wake, pause)
                 else:

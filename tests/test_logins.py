@@ -343,6 +343,20 @@ async def test_failures_are_counted_across_restarts(desk):
         desk.start()
 
 
+@pytest.mark.parametrize("edited", [False, True])
+async def test_a_clock_that_is_set_back_while_a_try_waits_does_not_put_it_off(desk, edited):
+    desk.start(replace(POLICY, first_retry=0.1, longest_retry=0.1))
+    desk.platform.answer_next("marta", ERROR)
+    seat = desk.seat()
+    desk.begin(seat)
+    await desk.tried(seat)
+    desk.world.now = NOON - 7200
+    if edited:
+        seat.changed.set()
+    await desk.settle(seat)
+    assert desk.platform.logins == ["marta", "marta"] and seat.holds
+
+
 async def test_a_clock_that_was_ahead_does_not_put_the_next_try_off(desk):
     desk.store.put_attempt(Attempt("marta", desk.served().wanted.identity.password_mark, NOON + 1e9, TROUBLE, "", 50))
     assert desk.seat().next_at == NOON + POLICY.longest_retry

@@ -39,11 +39,12 @@ async def _nothing() -> None:
 @dataclass
 class Desk:
     """One seat with one phone; ``calls`` says whether a call is up. ``on_the_way`` happens when it is decided that
-    files come, and before they are there."""
+    files come, and before they are there. ``behind`` is how many seconds the clock is late."""
 
     folder: Path
     store: Store
     calls: bool = False
+    behind: float = 0.0
     on_the_way: Callable[[], Awaitable[None]] = _nothing
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     seat: Seat = field(init=False)
@@ -53,7 +54,8 @@ class Desk:
         self.seat = Seat(Served(wanted("ana"), Home("ana", str(self.folder)), Secrets()))
         self.place = Layout(str(self.folder), PurePosixPath("phone"), ())
         self.hands = OwnHands(Cycle(self.store, own()), _work)
-        policy = ReloadPolicy(("/bin/cp", str(self.file), str(self.folder / "told")), busy_every=0.05)
+        command = ("/bin/cp", str(self.file), str(self.folder / "told"))
+        policy = ReloadPolicy(command, busy_every=0.05, first_retry=0.1, longest_retry=0.1)
         self.reloads = Reloads(
             Means(
                 told=lambda _: {self.place.absolute: Told(self.place, policy)},
@@ -61,7 +63,7 @@ class Desk:
                 keep=self.keep,
                 again=self.bring,
                 spawn=self.spawn,
-                chances=Chances(time.time, random.random),
+                chances=Chances(lambda: time.time() - self.behind, random.random),
                 key=b"key",
                 busy=lambda _: self.calls,
             )
@@ -127,6 +129,16 @@ async def test_without_a_call_they_come_at_once(desk: Desk):
     await desk.bring(desk.seat)
     assert desk.held == {} and desk.file.read_bytes() == b"new"
     assert desk.store.reloads()[0].since is not None  # remembered before the command is run
+    await true(lambda: not desk.seat.reloads)
+
+
+async def test_a_clock_that_is_set_back_while_a_try_waits_does_not_put_it_off(desk: Desk):
+    in_the_way = desk.folder / "told/a"
+    in_the_way.mkdir(parents=True)
+    await desk.bring(desk.seat)
+    await true(lambda: desk.seat.reloads[desk.place.absolute].count > 0)
+    desk.behind = 7200.0
+    in_the_way.rmdir()
     await true(lambda: not desk.seat.reloads)
 
 
