@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from provisioner import __version__
-from provisioner.cli.streams import give_up_output, is_of_output, open_standard_streams
+from provisioner.cli.streams import give_up_output, is_of_output, name_files_in_utf8, open_standard_streams
 
 VERBS = {
     "run": "serve this workstation: log agents in, write their softphones' files, follow the YAML",
@@ -39,6 +39,8 @@ exit codes: 0 done; 1 a mistake in the configuration, or something was refused; 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit code. ``arguments`` None means those of the process."""
     open_standard_streams()
+    if arguments is None:
+        name_files_in_utf8()
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = make_parser(words[0] if words and words[0] in VERBS else None)
     options = parser.parse_args(words)

@@ -34,3 +34,12 @@ def is_of_output(error: OSError) -> bool:
 def give_up_output() -> None:
     """Print nothing more, not even what is left at the end of the process."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def name_files_in_utf8() -> None:
+    """Begin anew where the locale would have file names in another encoding: those of the YAML are UTF-8, and Python
+    cannot change it later. What is printed stays in the locale's."""
+    if sys.getfilesystemencoding() == "utf-8" or not sys.executable:
+        return
+    os.environ.setdefault("PYTHONIOENCODING", f"{sys.stdout.encoding}:backslashreplace")
+    os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - this program itself

@@ -23,6 +23,8 @@ def lock_state(folder: Path) -> Iterator[None]:
     if uid != os.geteuid():
         # What root wrote here, its owner could not read any more.
         what, fix = "this state belongs to another user", f"run this as that user: `{_becoming(uid)} …`"
+        if os.geteuid() != 0:
+            fix = f"{fix}, or name a folder of your own with `--state DIR`"
         raise ProvisionerError(Problem(Place(str(folder)), what, fix))
     with reported(folder / LOCK):
         descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

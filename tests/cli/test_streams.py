@@ -47,3 +47,11 @@ def test_what_a_terminal_cannot_show_is_an_escape(tmp_path):
     done = shell(f"PYTHONUTF8=0 PYTHONIOENCODING=ascii {PROVISIONER} check --format json {tmp_path}/ñ/none")
     assert done.returncode == 1
     assert json.loads(done.stdout)["problems"][0]["where"] == f"{tmp_path}/ñ/none"
+
+
+def test_file_names_are_utf_8_whatever_the_locale_is(tmp_path):
+    # As Latin-1 is, for characters that it does not have.
+    ascii_locale = "LC_ALL=C PYTHONCOERCECLOCALE=0 PYTHONUTF8=0"
+    done = shell(f"{ascii_locale} {PROVISIONER} init --config {tmp_path}/ñ€")
+    assert done.returncode == 0 and "/\\xf1\\u20ac/provisioner.yaml" in done.stdout
+    assert (tmp_path / "ñ€/provisioner.yaml").exists()
