@@ -6,6 +6,12 @@ BIN := $(VENV)/bin
 FLOORS := $(shell $(PYTHON) -c 'import sys; print("debian12" if sys.version_info < (3, 12) else "")') debian13
 RELEASES := bookworm trixie
 PIP := pip --quiet --disable-pip-version-check
+# Two at a time more than there are processors, since tests wait. And no authority: those whom the world trusts sign for
+# nobody here, and reading them takes 20 ms each time.
+WORKERS := $(shell expr $$(nproc) + 2)
+PYTEST = SSL_CERT_FILE=/dev/null $(1)/pytest -q --numprocesses=$(WORKERS) --dist=worksteal \
+	--ignore=tests/real --ignore=tests/systemd
+QUICK := -m "not slow" --hypothesis-profile=fast
 
 .PHONY: help demo test test-fast test-all test-systemd test-real test-floors dist deb tools bench check format clean \
 	$(FLOORS:%=test-%) $(RELEASES:%=test-in-%)
@@ -19,10 +25,10 @@ demo: $(VENV)-run/.done ## the main job on a simulated platform; STAY=1 keeps it
 test: check test-all test-real test-systemd test-floors ## everything, also with the versions in Debian 12 and 13
 
 test-fast: $(VENV)/.done ## what takes less than two minutes
-	$(BIN)/pytest -q -m "not slow" --numprocesses=auto --ignore=tests/real --ignore=tests/systemd
+	$(call PYTEST,$(BIN)) $(QUICK)
 
 test-all: $(VENV)/.done tools
-	$(BIN)/pytest -q --numprocesses=auto --ignore=tests/real --ignore=tests/systemd
+	$(call PYTEST,$(BIN))
 
 # Builds the package, and makes roots of Debian 12 and 13 to boot: as root, on Debian.
 test-systemd: $(VENV)/.done ## the package in booted Debian machines
@@ -40,7 +46,7 @@ test-real: $(VENV)/.done ## real softphones at a real Asterisk, configured by no
 # The product's tests with the oldest versions that it promises to run with; and not of this tree, but of the wheel that
 # is made of it: from a copy of the tests, with no package beside them. Once whole; where both run, with Debian 13's what is
 # fast.
-test-debian13: CHOICE := $(if $(filter debian12,$(FLOORS)),-m "not slow")
+test-debian13: CHOICE := $(if $(filter debian12,$(FLOORS)),$(QUICK))
 test-floors: $(FLOORS:%=test-%)
 
 $(FLOORS:%=test-%): test-%: $(VENV)-%/.done tools dist
@@ -48,7 +54,7 @@ $(FLOORS:%=test-%): test-%: $(VENV)-%/.done tools dist
 	rm -rf build/installed
 	mkdir -p build/installed
 	cp -R CHANGELOG.md LICENSE Makefile README.md config pyproject.toml systemd templates tests build/installed
-	cd build/installed && $(CURDIR)/$(VENV)-$*/bin/pytest -q --numprocesses=auto --ignore=tests/real --ignore=tests/systemd $(CHOICE)
+	cd build/installed && $(call PYTEST,$(CURDIR)/$(VENV)-$*/bin) $(CHOICE)
 
 dist: $(VENV)/.done ## wheel and source archive, in dist/
 	rm -f dist/*.whl dist/*.tar.gz

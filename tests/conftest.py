@@ -14,10 +14,11 @@ from tests.loopback import alone
 from tests.machine import Machine
 
 # How long an example takes is the machine's affair; and the same tree gets the same verdict every time. New examples
-# are looked for with `--hypothesis-profile=search`.
+# are looked for with `--hypothesis-profile=search`; `fast` tries fewer.
 STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.register_profile("steady", STEADY)
 settings.register_profile("search", STEADY, derandomize=False, max_examples=500)
+settings.register_profile("fast", STEADY, max_examples=25)
 settings.load_profile("steady")
 
 

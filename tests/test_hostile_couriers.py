@@ -207,7 +207,7 @@ async def test_commands_of_one_user_without_end_keep_no_other_phone_waiting(floo
 
 async def test_a_courier_that_dies_while_it_runs_a_command_harms_nobody(floor: Machine):
     started = floor.home("ana") / "started"
-    command = f"['sh', '-c', 'touch {started}; sleep 3600']"
+    command = f"['sh', '-c', 'touch {started}; sleep 60']"
     floor.agent("ana", f"  user: {ANA.pw_name}", f"  targets: [{{target: json, reload: {command}}}]")
     async with floor.running() as service:
         async with session(floor, ANA, floor.home("ana")) as courier:

@@ -98,15 +98,16 @@ def secrets_of(machine: Machine) -> set[str]:
 async def test_no_output_holds_a_secret(machine: Machine, platform: SimulatedPlatform):
     known(platform)
     agents(machine)
-    machine.cold = True  # for what `ps` shows
     credentials = machine.root / "creds"
     credentials.mkdir()
     (credentials / "fred").write_text("S3NT1NEL-cred\n")
     platform.answer_next("beto", BUSY)
     platform.answer_next("carla", Canned(body="Error S3NT1NEL-env"))
+    machine.cold = True  # for what `ps` shows
     async with machine.running(
         "--verbose", CARLA="S3NT1NEL-env", CREDENTIALS_DIRECTORY=str(credentials), PYTHONASYNCIODEBUG="1"
     ) as service:
+        machine.cold = False
         said = await exercise(machine, service)
         secrets = secrets_of(machine)
         said += [arguments_of_everybody(), *service.messages, await asyncio.to_thread(service.log.read_text)]

@@ -11,6 +11,7 @@ from provisioner.core.excerpt import LONGEST, lines_of, shown
 from provisioner.core.read_settings import agents_of
 from provisioner.core.report import problem_as_json, problems_as_text
 from provisioner.core.schema import SETTINGS
+from tests.tries import TRIES
 
 SENTINEL = "S3NT1NEL"
 BASES = [
@@ -74,7 +75,7 @@ def test_lines_are_those_that_yaml_counts():
     assert (problem.where.line, problem.where.source) == (3, "b: 3")
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=4 * TRIES)
 @given(
     st.sampled_from(BASES),
     st.lists(st.tuples(st.floats(0, 1), st.integers(0, 2), st.sampled_from("\t\n \"':{}[]&*!|>@#-x,?%")), max_size=2),

@@ -16,6 +16,7 @@ from provisioner.core.secret import Secret
 from provisioner.core.session import HeldSession
 from provisioner.core.settings import Overrides, ReloadPolicy, TargetChoice, TurnServer
 from tests.examples import wanted
+from tests.tries import TRIES
 
 OLD = wanted()
 HELD = OLD.identity
@@ -142,7 +143,7 @@ def edited(old: Wanted, kind: str, change: dict[str, Any]) -> Wanted:
             return replace(old, platform=replace(old.platform, **change))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=TRIES * 2 // 5)
 @given(EDITS)
 def test_a_hundred_edits_of_other_things_log_nobody_in(edits):
     last, before = OLD, OLD

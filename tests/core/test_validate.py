@@ -15,6 +15,7 @@ from provisioner.core.schema import SETTINGS, keys
 from provisioner.core.spelling import did_you_mean
 from provisioner.core.target import MANIFEST
 from provisioner.core.validate import Checker
+from tests.tries import TRIES
 
 
 def mistakes(text: str, schema: dict[str, Any]) -> list[str]:
@@ -100,7 +101,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * TRIES)
 @given(VALUES)
 def test_what_the_quick_look_refuses_the_thorough_one_explains(value):
     """`Checker.mistakes` raises AssertionError when the two do not agree."""

@@ -21,7 +21,7 @@ from provisioner.core.frame import message_of as read
 from provisioner.core.problem import ProvisionerError
 from provisioner.edge.courier_connection import Connection, LostError
 from provisioner.edge.courier_socket import Limits, Reception, courier_socket
-from tests.machine import PATIENCE
+from tests.machine import LOOK_AGAIN, PATIENCE
 
 QUICK = Limits(hello=0.2, rest=0.0, of_one=4, strangers=3)
 HELLO = frame(hello_as_json(Hello(PROTOCOL, "1.0")), LONGEST_HELLO)
@@ -308,7 +308,9 @@ async def connected(path: Path, desk: Desk) -> None:
     async with asyncio.timeout(PATIENCE):
         while desk.served.empty():
             async with talk(path) as courier:
-                await asyncio.wait([asyncio.ensure_future(courier.reader.read(1))], timeout=0.05)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(courier.hung_up(), 0.05)
+            await asyncio.sleep(LOOK_AGAIN)
 
 
 async def test_strangers_have_so_many_places_in_all(path: Path, desk: Desk):

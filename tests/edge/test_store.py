@@ -23,6 +23,7 @@ from provisioner.core.session import Attempt, HeldSession
 from provisioner.edge.state_folder import lock_state, state_exists
 from provisioner.edge.store import LedgerEntry, PreviousFile, Store, open_store
 from tests.faults import ROOT, killed_at_each_call, on_small_disk
+from tests.tries import TRIES
 
 ODD = st.text(st.characters(exclude_categories=()), max_size=40)  # lone surrogates too
 NUMBER = st.floats(0, 1e12)
@@ -33,7 +34,7 @@ RELOADS = st.builds(
     Reload, ODD, ODD, ODD, MAYBE, st.integers(0, 99), st.integers(0, 99), st.none() | st.integers(-64, 255), ODD, MAYBE,
     st.booleans(), MAYBE, MAYBE, ODD, ODD, ODD, ODD,
 )  # fmt: skip
-ON_DISK = settings(deadline=None, max_examples=40)  # each example syncs files
+ON_DISK = settings(max_examples=TRIES * 2 // 5)  # each example syncs files
 ENTRY = LedgerEntry("marta", "linphone", "/home/marta", PurePosixPath(".config/linphone/linphonerc"))
 
 

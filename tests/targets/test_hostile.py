@@ -8,7 +8,7 @@ from functools import cache
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioner.core.account import Account, Credential, MediaEncryption, Proof, Transport, Turn
@@ -19,6 +19,7 @@ from provisioner.core.render import render
 from provisioner.core.secret import Secret
 from tests.targets.readers import READERS, Leaves, sip_unquoted
 from tests.targets.stage import PAIRS, account, catalog, ha1, row, target
+from tests.tries import TRIES
 
 NASTY = [
     "\n", "\r", "\r\n", '"', "'", "\\", ";", "%", "%0A", "%22", "<", ">", "]]>", "</script>", "<!--", "\0", "\x1b",
@@ -120,7 +121,7 @@ def test_the_harmless_account_is_written_and_read(name, transport):
 
 
 @pytest.mark.parametrize(("name", "transport"), WAYS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=TRIES * 3 // 5)
 @given(given_values=values)
 def test_a_value_is_refused_or_comes_back_whole(name, transport, given_values):
     compare(name, transport, given_values)

@@ -17,6 +17,7 @@ from provisioner.core.sip.message import print_message
 from tests.core.sip import torture
 from tests.core.sip.conversing import Handset, Talk, answers, numbers, server_asks
 from tests.core.sip.test_message import UNDERSTOOD
+from tests.tries import TRIES
 
 _PHONE = Handset()
 CORPUS = [
@@ -67,7 +68,7 @@ def _said(talk: Talk, messages: list[tuple[bool, bytes]]) -> None:
             talk.server_says(message) if of_server else talk.say(message)  # type: ignore[arg-type]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=4 * TRIES)
 @given(st.lists(st.tuples(st.booleans(), mutated()), min_size=1, max_size=4))
 @example([(False, print_message(_PHONE.registers())), (True, print_message(answers(_PHONE.registers(), 401)))])
 def test_no_message_of_either_side_breaks_the_flow(messages: list[tuple[bool, bytes]]):
@@ -87,7 +88,7 @@ def test_no_message_of_either_side_breaks_the_flow(messages: list[tuple[bool, by
         assert talk.statuses()[-1] == 200
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=4 * TRIES)
 @given(st.lists(st.tuples(st.booleans(), mutated()), min_size=1, max_size=4), st.booleans())
 def test_whatever_came_the_websocket_may_open_and_go_and_the_phone_leave(
     messages: list[tuple[bool, bytes]], is_open: bool
@@ -104,7 +105,7 @@ def test_whatever_came_the_websocket_may_open_and_go_and_the_phone_leave(
     talk.take(talk.flow.leave(3.0))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * TRIES)
 @given(st.lists(mutated(), max_size=4).map(b"".join), st.integers(1, 200))
 def test_no_stream_raises_anything_else_or_reads_for_ever(stream: bytes, size: int):
     received, found = b"", 0
