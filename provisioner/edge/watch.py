@@ -24,6 +24,8 @@ from watchdog.observers.polling import PollingObserver
 log = logging.getLogger(__name__)
 # Not `opened` and `closed_no_write`: our own reading would wake us for ever.
 _CHANGES = frozenset({"created", "modified", "attrib", "deleted", "moved", "closed"})
+# Of a folder below the one that is watched. Debian's versions do not follow one that came from elsewhere by a rename.
+_FOLDERS = frozenset({"created", "deleted", "moved"})
 _KINDS = [kind for kind in vars(events).values() if getattr(kind, "event_type", None) in _CHANGES]
 # Newer ones than Debian 12's are told so, and the kernel by them: what nobody asks for costs nothing.
 _NO_MORE = {"event_filter": _KINDS} if "event_filter" in inspect.signature(InotifyObserver.schedule).parameters else {}
@@ -123,7 +125,7 @@ class Watch:
                     self._changed(self._loop.time())
 
     def _tell(self, gone: str | None) -> None:
-        """Called in the observer's thread; ``gone`` is a watched folder that was deleted."""
+        """Called in the observer's thread; ``gone`` is a watched folder that was deleted, or has other folders now."""
         with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._note, gone, self._loop.time())
 
@@ -142,7 +144,8 @@ class _Listener(FileSystemEventHandler):
         paths = [os.fsdecode(path) for path in (event.src_path, getattr(event, "dest_path", "")) if path]
         gone = event.event_type == "deleted" and self._entry.folder in paths
         if event.event_type in _CHANGES and (gone or self._concerns(paths)):
-            self._tell(self._entry.folder if gone else None)
+            other = event.is_directory and event.event_type in _FOLDERS and self._entry.names is None
+            self._tell(self._entry.folder if gone or other else None)
 
     def _concerns(self, paths: list[str]) -> bool:
         names = self._entry.names

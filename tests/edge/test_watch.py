@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -48,6 +48,14 @@ class Counter:
         await self.next()
         (root / "last").unlink()
         await asyncio.to_thread(lambda: None)
+
+    async def quiet(self) -> None:
+        """Wait until all that was done before was reported: of half a rename, watchdog tells after half a second."""
+        with suppress(TimeoutError):
+            while True:
+                self._event.clear()
+                async with asyncio.timeout(0.7):
+                    await self._event.wait()
 
 
 @pytest.fixture
@@ -142,11 +150,51 @@ async def test_a_folder_that_appears_later_is_followed(folder: Path, method: str
         await counter.next()
 
 
+async def test_a_folder_below_that_comes_from_elsewhere_is_followed(folder: Path):
+    (folder / "agents.d").rename(folder.parent / "elsewhere")
+    async with watching(folder) as (watch, counter):
+        (folder.parent / "elsewhere").rename(folder / "agents.d")
+        await counter.quiet()
+        follow(watch, counter)
+        await counter.quiet()
+        (folder / "agents.d" / "a.yaml").write_text("c: 3\n")
+        await counter.next()
+
+
 async def test_a_new_folder_below_is_followed(folder: Path):
     async with watching(folder) as (_, counter):
         (folder / "templates" / "acme").mkdir(parents=True)
-        await counter.settled(folder)
+        await counter.quiet()
         (folder / "templates" / "acme" / "manifest.yaml").write_text("x")
+        await counter.next()
+
+
+def away_and_back(agents: Path) -> None:
+    agents.rename(agents.parents[1] / "away")
+    (agents.parents[1] / "away").rename(agents)
+
+
+def made_elsewhere(agents: Path) -> None:
+    shutil.move(agents, agents.parents[1] / "away")
+    shutil.copytree(agents.parents[1] / "away", agents.parents[1] / "new")
+    (agents.parents[1] / "new").rename(agents)
+
+
+def deleted_and_copied(agents: Path) -> None:
+    shutil.copytree(agents, agents.parents[1] / "away")
+    shutil.rmtree(agents)
+    shutil.copytree(agents.parents[1] / "away", agents)
+    shutil.rmtree(agents.parents[1] / "away")
+
+
+@pytest.mark.parametrize("change", [away_and_back, made_elsewhere, deleted_and_copied])
+async def test_a_folder_below_that_went_and_came_is_followed(folder: Path, change: Callable[[Path], None]):
+    async with watching(folder) as (watch, counter):
+        change(folder / "agents.d")
+        await counter.quiet()
+        follow(watch, counter)
+        await counter.quiet()
+        (folder / "agents.d" / "a.yaml").write_text("c: 3\n")
         await counter.next()
 
 
