@@ -266,7 +266,17 @@ async def test_a_state_of_another_user_is_left_alone_and_how_to_become_that_one_
     assert (await asked.communicate())[0].decode() == f"{uid}\n"
 
 
-async def test_root_who_checks_is_told_what_the_service_cannot_read(floor: Machine):
+async def test_root_who_checks_is_told_of_files_in_the_home_of_the_service(floor: Machine):
+    floor.agents_d.joinpath("ana.yaml").write_text(
+        "agents: [{login: ana, password: x, targets: [json]}, {login: beto, password: x, targets: [json]}]\n"
+    )
+    floor.places.state.mkdir(mode=0o700, parents=True)
+    os.chown(floor.places.state, ANA.pw_uid, ANA.pw_gid)
+    told = await floor.command("check")
+    assert f"would write {floor.root}{ANA.pw_dir}/.config" in told.err
+
+
+async def test_root_who_checks_is_told_what_what_the_service_cannot_read(floor: Machine):
     secret, template = floor.root / "srv/secret", floor.places.site_templates / "own.txt"
     for file in (secret, template):
         file.parent.mkdir()

@@ -33,6 +33,7 @@ from provisioner.core.rivals import rivalry, rivals
 from provisioner.edge.catalog import CatalogReader, shipped
 from provisioner.edge.configuration import mistakes_in
 from provisioner.edge.credential import Credentials
+from provisioner.edge.state_folder import state_owner
 from provisioner.edge.trust import tls_context
 from provisioner.hidden import hidden
 from provisioner.places import Places
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         return _check_files(options.files, here, options.format)
     name = options.workstation or socket.gethostname()
     credentials = Credentials(os.environ, here.root)
-    around = Surroundings(here.root, None if options.all else name, credentials, _THROW_AWAY)
+    around = Surroundings(here.root, None if options.all else name, credentials, _THROW_AWAY, uid=_service(here))
     try:
         site = SiteReader(here.config, [shipped(), here.site_templates], around).read()
     except ProvisionerError as error:
@@ -79,6 +80,14 @@ def run(options: argparse.Namespace) -> int:
         if not wrong:
             print(_praise(site, name, all_agents=options.all))
     return REFUSED if wrong else DONE
+
+
+def _service(here: Places) -> int | None:
+    """The user that the service runs as, in whose home the files without `user:` are; None where there is no state."""
+    try:
+        return state_owner(here.state)
+    except ProvisionerError:
+        return None
 
 
 def _check_files(files: Iterable[Path], here: Places, form: str) -> int:

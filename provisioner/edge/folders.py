@@ -20,7 +20,8 @@ _CURES = {
     errno.ENOSPC: ("the disk is full", "make room; the last good files stay"),
     errno.EDQUOT: ("the disk quota is used up", "make room; the last good files stay"),
     errno.EFBIG: ("the file would be larger than this process may write", "raise the limit of file sizes"),
-    errno.EROFS: ("the file system is read-only", "mount it writable"),
+    # So it also looks to the service, whose unit names the folders that it may write.
+    errno.EROFS: ("the file system is read-only", "mount it writable, or add it to the unit's `ReadWritePaths=`"),
     errno.EACCES: ("permission is denied", "check owner and mode of the folders above"),
     errno.EPERM: ("the operation is not permitted", "check owner, mode and attributes"),
     errno.ENOENT: ("there is no such folder", "create it, or correct `home:` or `path:`"),

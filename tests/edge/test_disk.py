@@ -430,8 +430,8 @@ READ_ONLY = """
 
 def test_a_read_only_disk_is_said_and_no_trouble_when_all_is_right(tmp_path: Path):
     assert on_small_disk(READ_ONLY, tmp_path).splitlines() == [
-        "a/one: the file system is read-only (mount it writable)",
-        "two: the file system is read-only (mount it writable)",
+        "a/one: the file system is read-only (mount it writable, or add it to the unit's `ReadWritePaths=`)",
+        "two: the file system is read-only (mount it writable, or add it to the unit's `ReadWritePaths=`)",
     ]
 
 

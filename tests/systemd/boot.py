@@ -128,6 +128,7 @@ def booted(lower: Sequence[Path], layer: Path) -> Iterator[Booted]:
         )  # fmt: skip
         try:
             leader = _leader(notify, machine, Path(f"{run}/console"))
+            notify.close()  # its first process tells of each reload, and would wait for us once the queue is full
             yield Booted(leader, cgroup / "payload" / "init.scope")
         finally:
             machine.terminate()  # an orderly shutdown
