@@ -89,7 +89,6 @@ async def test_an_edit_reaches_the_session_and_a_courier_that_comes_back_costs_n
     assert platform.logins == ["ana"]
 
 
-@pytest.mark.slow
 async def test_a_daemon_that_comes_back_finds_the_courier_again(floor: Machine, platform: SimulatedPlatform):
     async with session(floor, ANA, floor.home("ana")):
         for _ in range(2):

@@ -263,7 +263,6 @@ async def test_a_change_that_removes_many_needs_force(machine: Machine, platform
         assert len(machine.files()) == 6
 
 
-@pytest.mark.slow
 async def test_a_reload_that_somebody_asks_for_repairs_drift(machine: Machine, platform: SimulatedPlatform):
     machine.agent("ana", JSON)
     async with machine.running() as service:

@@ -18,9 +18,6 @@ from tests.machine import PATIENCE, until
 from tests.session import root_only
 from tests.test_relays import Office, at_work, office, relay  # noqa: F401 - a fixture
 
-# Real processes, one after the other, many times.
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def kept(office: Office) -> Office:  # noqa: F811

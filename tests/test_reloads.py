@@ -19,9 +19,6 @@ from provisioner.edge.store import open_store
 from tests.machine import Machine, Service, until
 from tests.session import ANA, home_of, root_only, session, shared_machine
 
-# Real processes, one after the other, many times.
-pytestmark = pytest.mark.slow
-
 FAST = "first_retry: 100ms, longest_retry: 200ms, busy_every: 100ms"
 
 
@@ -280,6 +277,7 @@ async def test_a_command_that_changes_alone_costs_nothing(machine: Machine, plat
     assert made.told() == ["Ana", "Eva"] and platform.logins == ["ana"]
 
 
+@pytest.mark.slow
 async def test_a_hung_command_is_ended_with_all_that_it_started_and_keeps_nobody_waiting(machine: Machine):
     pid = machine.root / "pid"
     hung = f"[/bin/sh, -c, 'sleep 1000 & echo $! >> {pid}; wait']"

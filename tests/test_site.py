@@ -328,7 +328,6 @@ def test_a_mistake_leaves_the_last_site_usable(ground):
     assert ground.read().served["ana"] is before.served["ana"]
 
 
-@pytest.mark.slow
 def test_of_a_thousand_files_only_the_changed_one_is_read(ground):
     for number in range(1000):
         ground.write(

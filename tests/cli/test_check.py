@@ -197,7 +197,6 @@ def test_targets_of_the_site_count(folder):
     assert "templates/own/manifest.yaml:1:1: `titel` is not a setting" in done.stderr
 
 
-@pytest.mark.slow
 def test_one_file_can_be_checked_alone_as_ansible_does(folder):
     copy = write(folder / "tmp" / "ansible.x1y2", AGENTS)
     assert check("--config", folder, copy, code=0).stdout == "right\n"

@@ -260,7 +260,6 @@ async def test_a_hostile_server_cannot_write_on_the_terminal(bureau: Bureau):
     assert "\x1b" not in done.out and "\u202e" not in done.out
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", ["text", "json"])
 @pytest.mark.parametrize(
     "manner", [Manner(), Manner("acme"), Manner(algorithm="MD5-sess", qop="auth"), Manner(stale=9)]

@@ -69,7 +69,6 @@ def test_it_is_right_as_it_is_and_with_every_line_uncommented(name):
     assert mistakes(name, everything(texts()[name])) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "number"), singles())
 def test_each_line_can_be_uncommented_alone(name, number):
     text = uncommented(texts()[name], number)
