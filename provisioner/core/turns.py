@@ -11,8 +11,8 @@ from provisioner.core.problem import Place, Problem, ProvisionerError
 
 # Some hundredths of a second; the longest file of a phone takes some hundred.
 MOST = 100_000
-# The name of a filter and of what it counts with. A template can write neither: they are none of its own.
-_NAME = "turns"
+# The name of a filter and of what it counts with. A template can write neither: no name has a blank in it.
+_NAME = "turns taken"
 
 
 def bound(tree: nodes.Template, environment: Environment) -> nodes.Template:
