@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from provisioner.core.credential import FromFile
 from provisioner.core.problem import Place, Problem
+from provisioner.edge.catalog import MANIFEST_NAME
 from provisioner.edge.configuration import AGENTS, MAIN
 from provisioner.edge.readable import unreadable_by
 from provisioner.places import Places
@@ -25,14 +26,16 @@ def hidden(site: Site, places: Places) -> Iterator[Problem]:
     if os.geteuid() != 0 or user.pw_uid == 0:
         return
     for path in unreadable_by(user, _read_by_the_service(site, places)):
-        fix = f"chgrp {group} {path}; chmod 640 {path}; the folders above must let it pass too"
+        mode = 750 if os.path.isdir(path) else 640  # noqa: PTH112
+        fix = f"chgrp {group} {path}; chmod {mode} {path}; the folders above must let it pass too"
         yield Problem(Place(path), f"root can read this, but not {user.pw_name}, whom the service runs as", fix)
 
 
 def _read_by_the_service(site: Site, places: Places) -> Iterator[str]:
     yield str(places.config / MAIN)
-    yield from map(str, sorted((places.config / AGENTS).glob("*.yaml")))
-    yield from map(str, sorted(places.site_templates.rglob("*")))
+    yield from map(str, sorted((places.config / AGENTS).glob("[!.#]*.yaml")))
+    for kind in ("[!.]*/", f"[!.]*/{MANIFEST_NAME}", "[!.]*/*.j2"):
+        yield from map(str, sorted(places.site_templates.glob(kind)))
     for served in site.served.values():
         source = served.wanted.agent.password
         if isinstance(source, FromFile):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import stat
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from provisioner.demo.platform import LOGOFF, SimulatedPlatform
+from provisioner.edge.catalog import shipped
 from tests.machine import Machine, Service, until
 from tests.session import ANA, BETO, home_of, root_only, session, shared_machine, users
 
@@ -275,15 +277,20 @@ async def test_root_who_checks_is_told_of_files_in_the_home_of_the_service(floor
     assert f"would write {floor.root}{ANA.pw_dir}/.config" in told.err
 
 
-async def test_root_who_checks_is_told_what_what_the_service_cannot_read(floor: Machine):
-    secret, template = floor.root / "srv/secret", floor.places.site_templates / "own.txt"
-    for file in (secret, template):
-        file.parent.mkdir()
-        file.write_text("pw")
+async def test_root_who_checks_is_told_what_the_service_cannot_read(floor: Machine):
+    secret, own = floor.root / "srv/secret", floor.places.site_templates / "own"
+    secret.parent.mkdir()
+    secret.write_text("pw")
+    shutil.copytree(shipped() / "json", own)
+    template = next(own.glob("*.j2"))
+    # The service reads none of these: an editor's, a version control's.
+    floor.agents_d.joinpath(".ana.yaml").write_text("agents: []\n")
+    own.joinpath(".manifest.yaml.swp").write_text("")
+    own.parent.joinpath(".git").mkdir(mode=0o700)
     agents = floor.agents_d / "ana.yaml"
     agents.write_text("agents: [{login: ana, password: {file: /srv/secret}, targets: [json]}]\n")
     floor.places.state.mkdir(mode=0o700, parents=True)
-    for file in (secret, agents, template):
+    for file in (secret, agents, template, floor.agents_d / ".ana.yaml", own / ".manifest.yaml.swp"):
         file.chmod(0o600)
     assert (await floor.command("check")).code == 0
     os.chown(floor.places.state, ANA.pw_uid, ANA.pw_gid)
@@ -297,4 +304,7 @@ async def test_root_who_checks_is_told_what_what_the_service_cannot_read(floor: 
     ]
     for file in (secret, agents, template):
         os.chown(file, ANA.pw_uid, 0)
+    own.chmod(0o700)
+    assert f"chmod 750 {own};" in (await floor.command("check")).err
+    own.chmod(0o755)
     assert (await floor.command("check")).code == 0
