@@ -26,7 +26,7 @@ def difference(wanted: Rendered, found: Leaves | None) -> tuple[str, ...]:
 def _lines(wanted: Rendered, found: dict[str, str]) -> Iterator[str]:
     public = {name: value for name, value in wanted.leaves if name not in wanted.secret_leaves}
     for name, value in filter(_is_of_use, wanted.leaves):
-        shown = public.get(name, STARS)
+        shown = STARS if name in wanted.secret_leaves else value
         if name not in found:
             yield f"+ {_label(name, public)}: {shown}"
         elif found[name] != value:

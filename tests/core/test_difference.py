@@ -46,3 +46,8 @@ def test_what_goes_is_named_without_what_it_was():
 
 def test_other_names_stay_as_they_are():
     assert difference(rendered("json", '{"a[0]{b": 1}'), None) == ("+ .a[0]{b: 1",)
+
+
+def test_each_of_several_lines_of_one_name_is_said():
+    wanted = rendered("words", "module a\nmodule b\n")
+    assert difference(wanted, None) == ("+ module: a", "+ module: b")
