@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import stat
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -308,3 +309,12 @@ async def test_root_who_checks_is_told_what_the_service_cannot_read(floor: Machi
     assert f"chmod 750 {own};" in (await floor.command("check")).err
     own.chmod(0o755)
     assert (await floor.command("check")).code == 0
+
+
+@pytest.mark.parametrize("power", ["setgid", "setuid"])
+async def test_root_who_cannot_become_the_service_checks_all_the_same(floor: Machine, power: str):
+    floor.places.state.mkdir(mode=0o700, parents=True)
+    os.chown(floor.places.state, ANA.pw_uid, ANA.pw_gid)
+    check = (sys.executable, "-m", "provisioner", "check", "--root", str(floor.root))
+    checked = await asyncio.create_subprocess_exec("setpriv", f"--bounding-set=-{power}", "--", *check)
+    assert await checked.wait() == 0

@@ -9,7 +9,7 @@ import struct
 Signature = bytes
 _PARTS = struct.Struct("=QQQqqL")
 # Seconds. A file that changed so short a time before it was looked at may change again without its time stamps moving:
-# they move with the kernel's clock tick, 10 ms at most, or where whole seconds are kept with those (FAT: every second).
+# they move with the kernel's clock tick, 10 ms at most, or where whole seconds are kept with them (FAT: even ones).
 _RACY, _RACY_WHOLE = 0.1, 2.0
 
 
