@@ -149,7 +149,7 @@ class Logins:
         """Wait ``pause`` seconds and no longer, though the clock is set back meanwhile, as after a boot with one that
         was ahead; nor for longer than anybody is let wait, when it was set back before."""
         retry_after = seat.attempt.retry_after if seat.attempt else 0.0
-        longest = max(self.policy.longest_retry, self.policy.splay, retry_after)
+        longest = max(retry_after + self.policy.longest_retry, self.policy.splay)
         await first_of(seat.changed, min(pause, longest))
         if not seat.changed.is_set() and seat.next_at is not None:
             seat.next_at = min(seat.next_at, self._now())

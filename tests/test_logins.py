@@ -357,6 +357,17 @@ async def test_a_clock_that_is_set_back_while_a_try_waits_does_not_put_it_off(de
     assert desk.platform.logins == ["marta", "marta"] and seat.holds
 
 
+async def test_those_whom_the_platform_named_the_same_time_do_not_come_back_together(desk):
+    desk.start(replace(POLICY, first_retry=0.2, longest_retry=0.2, at_once=1))
+    desk.world.chances = [1.0, 0.0]
+    for login in ("marta", "pedro"):
+        mark = desk.served(login).wanted.identity.password_mark
+        desk.store.put_attempt(Attempt(login, mark, NOON, TROUBLE, "", 1, retry_after=0.2))
+    tasks = [desk.begin(desk.seat(login)) for login in ("marta", "pedro")]
+    await asyncio.gather(*tasks)
+    assert desk.platform.logins == ["pedro", "marta"]
+
+
 async def test_a_clock_that_was_ahead_does_not_put_the_next_try_off(desk):
     desk.store.put_attempt(Attempt("marta", desk.served().wanted.identity.password_mark, NOON + 1e9, TROUBLE, "", 50))
     assert desk.seat().next_at == NOON + POLICY.longest_retry
