@@ -171,7 +171,7 @@ def test_a_template_cannot_reach_what_its_loops_are_counted_with():
 @pytest.mark.parametrize(
     ("source", "format", "says"),
     [
-        ('{"a": 1,\n}', "json", "in line 2 of what it makes, this is not JSON (mend the template)"),
+        ('{"a": 1,\n"b" 2}', "json", "in line 2 of what it makes, this is not JSON (mend the template)"),
         ("<a>\n<b></a>", "xml", "in line 2 of what it makes, this is not XML (mend the template)"),
         ('"A" <sip:{{ name }}@h>;a=b{{ name }}', "baresip-accounts",
          "in line 1 of what it makes, baresip would not read this account, nor any after it "
