@@ -36,8 +36,8 @@ def _read_by_the_service(site: Site, places: Places) -> Iterator[str]:
     yield from map(str, sorted((places.config / AGENTS).glob("[!.#]*.yaml")))
     for kind in ("[!.]*/", f"[!.]*/{MANIFEST_NAME}", "[!.]*/*.j2"):
         yield from map(str, sorted(places.site_templates.glob(kind)))
-    for served in site.served.values():
-        source = served.wanted.agent.password
+    agents = (served.wanted.agent.password for served in site.served.values())
+    for source in (*agents, *(server.password for server in site.settings.platform.turn)):
         if isinstance(source, FromFile):
             yield str(places.root / source.path.lstrip("/"))
     if site.settings.platform.ca_file:

@@ -279,9 +279,12 @@ async def test_root_who_checks_is_told_of_files_in_the_home_of_the_service(floor
 
 
 async def test_root_who_checks_is_told_what_the_service_cannot_read(floor: Machine):
-    secret, own = floor.root / "srv/secret", floor.places.site_templates / "own"
+    turn, secret, own = floor.root / "srv/turn", floor.root / "srv/secret", floor.places.site_templates / "own"
     secret.parent.mkdir()
     secret.write_text("pw")
+    turn.write_text("pw")
+    servers = "[{server: turn.acme.example, user: phones, password: {file: /srv/turn}}]"
+    floor.main.write_text(floor.main.read_text().replace("platform:", f"platform:\n  turn: {servers}"))
     shutil.copytree(shipped() / "json", own)
     template = next(own.glob("*.j2"))
     # The service reads none of these: an editor's, a version control's.
@@ -291,7 +294,7 @@ async def test_root_who_checks_is_told_what_the_service_cannot_read(floor: Machi
     agents = floor.agents_d / "ana.yaml"
     agents.write_text("agents: [{login: ana, password: {file: /srv/secret}, targets: [json]}]\n")
     floor.places.state.mkdir(mode=0o700, parents=True)
-    for file in (secret, agents, template, floor.agents_d / ".ana.yaml", own / ".manifest.yaml.swp"):
+    for file in (secret, turn, agents, template, floor.agents_d / ".ana.yaml", own / ".manifest.yaml.swp"):
         file.chmod(0o600)
     assert (await floor.command("check")).code == 0
     os.chown(floor.places.state, ANA.pw_uid, ANA.pw_gid)
@@ -302,8 +305,9 @@ async def test_root_who_checks_is_told_what_the_service_cannot_read(floor: Machi
         f"{agents}: {what}",
         f"{template}: {what}",
         f"{secret}: {what}",
+        f"{turn}: {what}",
     ]
-    for file in (secret, agents, template):
+    for file in (secret, turn, agents, template):
         os.chown(file, ANA.pw_uid, 0)
     own.chmod(0o700)
     assert f"chmod 750 {own};" in (await floor.command("check")).err
