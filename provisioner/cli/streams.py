@@ -41,5 +41,5 @@ def name_files_in_utf8() -> None:
     cannot change it later. What is printed stays in the locale's."""
     if sys.getfilesystemencoding() == "utf-8" or not sys.executable:
         return
-    os.environ.setdefault("PYTHONIOENCODING", f"{sys.stdout.encoding}:backslashreplace")
+    os.environ.setdefault("PYTHONIOENCODING", sys.stdout.encoding)
     os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - this program itself

@@ -49,9 +49,20 @@ def test_what_a_terminal_cannot_show_is_an_escape(tmp_path):
     assert json.loads(done.stdout)["problems"][0]["where"] == f"{tmp_path}/ñ/none"
 
 
+# As Latin-1 is, for characters that it does not have.
+ASCII_LOCALE = "LC_ALL=C PYTHONCOERCECLOCALE=0 PYTHONUTF8=0"
+
+
 def test_file_names_are_utf_8_whatever_the_locale_is(tmp_path):
-    # As Latin-1 is, for characters that it does not have.
-    ascii_locale = "LC_ALL=C PYTHONCOERCECLOCALE=0 PYTHONUTF8=0"
-    done = shell(f"{ascii_locale} {PROVISIONER} init --config {tmp_path}/ñ€")
+    done = shell(f"{ASCII_LOCALE} {PROVISIONER} init --config {tmp_path}/ñ€")
     assert done.returncode == 0 and "/\\xf1\\u20ac/provisioner.yaml" in done.stdout
     assert (tmp_path / "ñ€/provisioner.yaml").exists()
+
+
+def test_a_command_whose_locale_lacks_a_character_prints_no_escape_for_a_password(tmp_path):
+    (tmp_path / "agents.d").mkdir()
+    (tmp_path / "provisioner.yaml").write_text("platform: {url: 'https://acme.example'}\n")
+    command = f"[{sys.executable}, -c, print(chr(8364))]"
+    (tmp_path / "agents.d/a.yaml").write_text(f"agents: [{{login: ana, password: {{command: {command}}}}}]\n")
+    done = shell(f"{ASCII_LOCALE} {PROVISIONER} check --config {tmp_path}")
+    assert done.returncode == 1 and "failed with exit code 1" in done.stderr
