@@ -16,14 +16,15 @@ from provisioner.places import Places
 from provisioner.site import Site
 
 
-def hidden(site: Site, places: Places) -> Iterator[Problem]:
-    """Each of them, as root finds it; nothing for others, who meet it themselves."""
-    try:
-        user = pwd.getpwuid(places.state.stat().st_uid)
-        group = grp.getgrgid(user.pw_gid).gr_name
-    except (OSError, KeyError):  # there is no service yet
+def hidden(site: Site, places: Places, service: int | None) -> Iterator[Problem]:
+    """Each of them, as root finds it; nothing for others, who meet it themselves. ``service`` is the user that the
+    service runs as, None where there is none yet."""
+    if os.geteuid() != 0 or not service:
         return
-    if os.geteuid() != 0 or user.pw_uid == 0:
+    try:
+        user = pwd.getpwuid(service)
+        group = grp.getgrgid(user.pw_gid).gr_name
+    except KeyError:
         return
     for path in unreadable_by(user, _read_by_the_service(site, places)):
         mode = 750 if os.path.isdir(path) else 640  # noqa: PTH112

@@ -1,8 +1,9 @@
 """Say whether the configuration is right, and if not, every mistake of every file at once.
 
 Reads the settings, the targets that agents use, and whether the passwords of this workstation's agents are to be had,
-and sees that no two of them want the same file; nothing is changed and the platform is not asked. Works on a copy
-(--config DIR), and on single files, as in Ansible's `validate: provisioner check %s`: those are then looked at alone.
+and sees that no two of them want the same file, and by root that the service can read all of this; nothing is changed
+and the platform is not asked. Works on a copy (--config DIR), and on single files, as in Ansible's
+`validate: provisioner check %s`: those are then looked at alone.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ def run(options: argparse.Namespace) -> int:
     if options.files:
         return _check_files(options.files, here, options.format)
     name = options.workstation or socket.gethostname()
-    credentials = Credentials(os.environ, here.root)
-    around = Surroundings(here.root, None if options.all else name, credentials, _THROW_AWAY, uid=_service(here))
+    credentials, service = Credentials(os.environ, here.root), _service(here)
+    around = Surroundings(here.root, None if options.all else name, credentials, _THROW_AWAY, uid=service)
     try:
         site = SiteReader(here.config, [shipped(), here.site_templates], around).read()
     except ProvisionerError as error:
@@ -70,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.all:
         problems += clashes(site)
     if options.config is None:  # a copy is not what the service reads
-        problems += hidden(site, here)
+        problems += hidden(site, here, service)
     problems = list(dict.fromkeys(problems))  # a broken target is a remark, and somebody's trouble
     wrong = any(not problem.remark for problem in problems)
     if options.format == "json":
