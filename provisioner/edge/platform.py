@@ -24,6 +24,18 @@ from provisioner.edge.trust import Stamp, stamp, tls_context
 LOGIN = "/Integra/resources/auth/AgentLogin"
 LOGOFF = "/Integra/resources/api/AgentLogoff"
 LARGEST = 64 * 1024
+_CLOCK = "; is this machine's clock right?"
+_CA_FILE = "; if its authority is a private one, name it with `ca_file`"
+# By OpenSSL's number, X509_STORE_CTX_get_error(3).
+_CURES = {
+    9: _CLOCK,
+    10: _CLOCK,
+    18: _CA_FILE,
+    19: _CA_FILE,
+    20: _CA_FILE,
+    62: "; is `url` right?",
+    64: "; is `url` right?",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +160,8 @@ def in_words(error: BaseException) -> str:
     """What went wrong on the way to the platform, without anything of the request."""
     cause = getattr(error, "certificate_error", None) or error
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"the platform's certificate is not accepted: {cause.verify_message or 'it is not valid'}"
+        what = f"the platform's certificate is not accepted: {cause.verify_message or 'it is not valid'}"
+        return what + _CURES.get(cause.verify_code, "")
     if isinstance(error, ssl.SSLError | aiohttp.ClientSSLError):
         return "the platform does not speak TLS 1.2 or newer as it should"
     if isinstance(error, TimeoutError):

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -91,9 +92,9 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
     return str(path)
 
 
-def server_side(authority: trustme.CA, *names: str) -> ssl.SSLContext:
+def server_side(authority: trustme.CA, *names: str, **more: datetime) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*(names or ("127.0.0.1",))).configure_cert(context)
+    authority.issue_cert(*(names or ("127.0.0.1",)), **more).configure_cert(context)
     return context
 
 
@@ -217,8 +218,17 @@ async def test_a_certificate_of_the_ca_file_is_accepted(authority, ca_file):
 async def test_without_the_ca_file_it_is_not(authority):
     platform = SimulatedPlatform([MARTA])
     async with serve(platform, server_side(authority)) as url:
-        assert "certificate is not accepted" in await cause(PlatformAddress(url))
+        told = await cause(PlatformAddress(url))
+        assert "certificate is not accepted" in told and told.endswith("name it with `ca_file`")
     assert platform.logins == []
+
+
+@pytest.mark.parametrize(("begins", "ends"), [(-9, -8), (8, 9)], ids=["expired", "not yet"])
+async def test_a_certificate_of_another_time_makes_people_look_at_the_clock(authority, ca_file, begins, ends):
+    now = datetime.now(UTC)
+    times = {"not_before": now + timedelta(days=begins), "not_after": now + timedelta(days=ends)}
+    async with serve(SimulatedPlatform([MARTA]), server_side(authority, **times)) as url:
+        assert (await cause(PlatformAddress(url, ca_file))).endswith("; is this machine's clock right?")
 
 
 async def test_a_self_signed_certificate_is_refused(ca_file):
@@ -231,7 +241,8 @@ async def test_a_self_signed_certificate_is_refused(ca_file):
 async def test_a_certificate_for_another_host_is_refused(authority, ca_file):
     platform = SimulatedPlatform([MARTA])
     async with serve(platform, server_side(authority, "other.example", "127.0.0.2")) as url:
-        assert "127.0.0.1" in await cause(PlatformAddress(url, ca_file))
+        told = await cause(PlatformAddress(url, ca_file))
+        assert "127.0.0.1" in told and told.endswith("; is `url` right?")
     assert platform.logins == []
 
 
