@@ -19,22 +19,16 @@ from provisioner import __version__
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reply import LoggedOff, NotThere, Outcome, Refused, Reply, Trouble, read_log_off, read_reply
 from provisioner.core.secret import Secret
+from provisioner.core.sip.obstacle import OTHER_HOST, OTHER_TIME, SELF_SIGNED, UNKNOWN
 from provisioner.edge.trust import Stamp, stamp, tls_context
 
 LOGIN = "/Integra/resources/auth/AgentLogin"
 LOGOFF = "/Integra/resources/api/AgentLogoff"
 LARGEST = 64 * 1024
-_CLOCK = "; is this machine's clock right?"
-_CA_FILE = "; if its authority is a private one, name it with `ca_file`"
-# By OpenSSL's number, X509_STORE_CTX_get_error(3).
 _CURES = {
-    9: _CLOCK,
-    10: _CLOCK,
-    18: _CA_FILE,
-    19: _CA_FILE,
-    20: _CA_FILE,
-    62: "; is `url` right?",
-    64: "; is `url` right?",
+    **dict.fromkeys(OTHER_TIME, "; is this machine's clock right?"),
+    **dict.fromkeys((*SELF_SIGNED, *UNKNOWN), "; if its authority is a private one, name it with `ca_file`"),
+    **dict.fromkeys(OTHER_HOST, "; is `url` right?"),
 }
 
 

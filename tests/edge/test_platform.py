@@ -30,7 +30,7 @@ from provisioner.demo.platform import (
     SimulatedPlatform,
     serve,
 )
-from provisioner.edge.platform import LARGEST, LOGIN, LOGOFF, PlatformAddress, open_platform
+from provisioner.edge.platform import LARGEST, LOGIN, LOGOFF, PlatformAddress, in_words, open_platform
 
 PASSWORD = "S3cr3t-pw+/=&% ñ"
 MARTA = SimulatedAgent("marta", PASSWORD, "1997")
@@ -229,6 +229,13 @@ async def test_a_certificate_of_another_time_makes_people_look_at_the_clock(auth
     times = {"not_before": now + timedelta(days=begins), "not_after": now + timedelta(days=ends)}
     async with serve(SimulatedPlatform([MARTA]), server_side(authority, **times)) as url:
         assert (await cause(PlatformAddress(url, ca_file))).endswith("; is this machine's clock right?")
+
+
+@pytest.mark.parametrize("code", [2, 18, 19, 20, 21, 27])  # X509_STORE_CTX_get_error(3)
+def test_whatever_authority_lacks_people_look_at_the_ca_file(code):
+    error = ssl.SSLCertVerificationError()
+    error.verify_code, error.verify_message = code, "unable to verify"
+    assert in_words(error).endswith("name it with `ca_file`")
 
 
 async def test_a_self_signed_certificate_is_refused(ca_file):

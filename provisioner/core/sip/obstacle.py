@@ -9,8 +9,9 @@ from provisioner.core.sip.trial import Address, Failure, Obstacle, Step
 
 _NAMED = "name the authority that signed it in `platform: {ca_file: …}`"
 # OpenSSL's numbers (x509_vfy.h), and what IT does about each.
-_NOT_YET, _EXPIRED, _OTHER_NAME, _OTHER_ADDRESS = 9, 10, 62, 64
-_SELF_SIGNED, _UNKNOWN = (18, 19), (2, 20, 21, 27)
+_NOT_YET, _EXPIRED = 9, 10
+OTHER_TIME, OTHER_HOST = (_NOT_YET, _EXPIRED), (62, 64)
+SELF_SIGNED, UNKNOWN = (18, 19), (2, 20, 21, 27)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +95,12 @@ def _certificate(failure: Failure, address: Address, clock: str) -> tuple[str, s
         return f"{whose} has expired", f"{this_clock}; else ask the platform's administrator to renew it"
     if code == _NOT_YET:
         return f"{whose} is not yet valid", f"{this_clock}; else ask the platform's administrator since when it is"
-    if code in (_OTHER_NAME, _OTHER_ADDRESS):
+    if code in OTHER_HOST:
         what = f"{whose} is for another name than `{address.host}`"
         return what, f"use the name in the certificate ({_where(address)}), or have one made for this name"
-    if code in _SELF_SIGNED:
+    if code in SELF_SIGNED:
         return f"{whose} is signed by nobody but itself or its own authority", _NAMED
-    if code in _UNKNOWN:
+    if code in UNKNOWN:
         return f"{whose} is signed by an authority that is unknown here", _NAMED
     said = failure.detail or "it is not valid"
     return f"{whose} is not accepted: {said}", "ask the platform's administrator for another certificate"
