@@ -119,7 +119,7 @@ async def floor(platform: SimulatedPlatform) -> AsyncIterator[Machine]:
     """ana is the hostile one, beto another user of the machine, carla is served by the daemon itself."""
     async with shared_machine(platform) as machine:
         machine.main.write_text(machine.main.read_text().replace("settle: 50ms", "settle: 50ms, check_every: 1s"))
-        machine.agent("ana", f"  user: {ANA.pw_name}", "  targets: [{target: json, reload: [sleep, '3600']}]")
+        machine.agent("ana", f"  user: {ANA.pw_name}", "  targets: [{target: json, reload: [sleep, '600']}]")
         machine.agent("beto", f"  user: {BETO.pw_name}", "  targets: [json]")
         machine.agent("carla", "  targets: [json]")
         home_of(machine, "ana", ANA)
@@ -188,7 +188,7 @@ async def test_the_service_stops_at_once_while_an_errand_is_under_way(floor: Mac
 
 
 async def test_commands_of_one_user_without_end_keep_no_other_phone_waiting(floor: Machine):
-    many = ", ".join(f"{{target: json, path: ~/phone{number}, reload: [sleep, '3600']}}" for number in range(20))
+    many = ", ".join(f"{{target: json, path: ~/phone{number}, reload: [sleep, '600']}}" for number in range(20))
     floor.agent("ana", f"  user: {ANA.pw_name}", f"  targets: [{many}]")
     told = floor.root / "told"
     floor.agent("carla", f"  targets: [{{target: json, reload: [touch, {told}]}}]")
