@@ -33,8 +33,9 @@ def hidden(site: Site, places: Places, service: int | None) -> Iterator[Problem]
 
 
 def _read_by_the_service(site: Site, places: Places) -> Iterator[str]:
-    yield str(places.config / MAIN)
-    yield from map(str, sorted((places.config / AGENTS).glob("[!.#]*.yaml")))
+    folder = places.config / AGENTS
+    yield from map(str, (places.config, places.config / MAIN, folder, *sorted(folder.glob("[!.#]*.yaml"))))
+    yield str(places.site_templates)
     for kind in ("[!.]*/", f"[!.]*/{MANIFEST_NAME}", "[!.]*/*.j2"):
         yield from map(str, sorted(places.site_templates.glob(kind)))
     agents = (served.wanted.agent.password for served in site.served.values())

@@ -309,9 +309,10 @@ async def test_root_who_checks_is_told_what_the_service_cannot_read(floor: Machi
     ]
     for file in (secret, turn, agents, template):
         os.chown(file, ANA.pw_uid, 0)
-    own.chmod(0o700)
-    assert f"chmod 750 {own};" in (await floor.command("check")).err
-    own.chmod(0o755)
+    for folder in (floor.places.config, floor.agents_d, own.parent, own):
+        folder.chmod(0o700)
+        assert f"chmod 750 {folder};" in (await floor.command("check")).err
+        folder.chmod(0o755)
     assert (await floor.command("check")).code == 0
 
 
