@@ -103,6 +103,8 @@ class Logins:
         while not seat.gone:
             seat.changed.clear()
             _tell(seat)
+            if seat.session and seat.session.logged_in_at > self._now():  # by a clock that was ahead
+                seat.session = replace(seat.session, logged_in_at=self._now())
             due = self._due(seat)
             if due is None:
                 return

@@ -357,6 +357,20 @@ async def test_a_clock_that_is_set_back_while_a_try_waits_does_not_put_it_off(de
     assert desk.platform.logins == ["marta", "marta"] and seat.holds
 
 
+async def test_a_clock_that_was_ahead_at_the_login_does_not_put_the_refresh_off(desk):
+    desk.start(replace(POLICY, refresh_every=60.0, longest_retry=0.1))
+    desk.world.now = NOON + 1e9
+    seat = desk.seat()
+    task = desk.begin(seat)
+    await desk.tried(seat)
+    await desk.at(NOON, seat)
+    await desk.nobody("marta")
+    await desk.at(NOON + 61, seat)
+    await desk.tried(seat)
+    assert desk.platform.logins.count("marta") == 2
+    task.cancel()
+
+
 async def test_those_whom_the_platform_named_the_same_time_do_not_come_back_together(desk):
     desk.start(replace(POLICY, first_retry=0.2, longest_retry=0.2, at_once=1))
     desk.world.chances = [1.0, 0.0]
