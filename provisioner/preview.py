@@ -30,12 +30,12 @@ from provisioner.site import Served, Site
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the state remembers. ``uid`` is the user that the service runs as, None our own; ``relays`` are the ports of
-    relays, by agent."""
+    """What the state remembers, by agent. ``uid`` is the user that the service runs as, None our own; ``relays`` are
+    the ports of relays."""
 
     sessions: Mapping[str, HeldSession]
     attempts: Mapping[str, Attempt]
-    ledger: tuple[LedgerEntry, ...]
+    ledger: Mapping[str, tuple[LedgerEntry, ...]]
     uid: int | None = None
     relays: Mapping[str, int] = field(default_factory=dict)
 
@@ -74,10 +74,10 @@ class AgentPreview:
 
 def preview(site: Site, held: Held) -> tuple[AgentPreview, ...]:
     """Every agent that is served here or has files here, those to be removed last."""
-    holders = {entry.absolute: entry for entry in held.ledger if entry.agent in site.served}
+    holders = {entry.absolute: entry for login in site.served for entry in held.ledger.get(login, ())}
     served = [_agent(site, one, held, holders) for one in site.served.values()]
-    gone = sorted({entry.agent for entry in held.ledger} - set(site.served))
-    return (*served, *(AgentPreview(login, "not served here any more", _removals(login, held), ()) for login in gone))
+    gone = {login: tuple(_removals(held.ledger[login])) for login in sorted(held.ledger.keys() - site.served.keys())}
+    return (*served, *(AgentPreview(login, "not served here any more", changes, ()) for login, changes in gone.items()))
 
 
 def _agent(site: Site, served: Served, held: Held, holders: Mapping[str, LedgerEntry]) -> AgentPreview:
@@ -120,11 +120,11 @@ def _files(
     wanted = {(target.layout.base, target.layout.folder / rendered.file.path)
               for target in prepared.targets if target.layout for rendered in target.files}  # fmt: skip
     unready = {target.choice.target for target in prepared.targets if not target.ready}
-    changes += [
-        FileChange(str(PurePosixPath(entry.base) / entry.path), "remove")
-        for entry in held.ledger
-        if entry.agent == prepared.agent and entry.target not in unready and (entry.base, entry.path) not in wanted
-    ]
+    changes += _removals(
+        entry
+        for entry in held.ledger.get(prepared.agent, ())
+        if entry.target not in unready and (entry.base, entry.path) not in wanted
+    )
     return tuple(changes), tuple(problems)
 
 
@@ -182,12 +182,8 @@ def _action(step: Step) -> str:
             return "keep"
 
 
-def _removals(login: str, held: Held) -> tuple[FileChange, ...]:
-    return tuple(
-        FileChange(str(PurePosixPath(entry.base) / entry.path), "remove")
-        for entry in held.ledger
-        if entry.agent == login
-    )
+def _removals(entries: Iterable[LedgerEntry]) -> Iterator[FileChange]:
+    return (FileChange(entry.absolute, "remove") for entry in entries)
 
 
 def as_json(previews: Iterable[AgentPreview]) -> list[dict[str, object]]:

@@ -25,6 +25,7 @@ from provisioner.core.problem import ProvisionerError
 from provisioner.core.report import printable, problems_as_text
 from provisioner.edge.state_folder import state_exists, state_owner
 from provisioner.edge.store import open_store
+from provisioner.ledger import Ledger
 from provisioner.opening import here, reader_of
 from provisioner.places import Places
 from provisioner.preview import AgentPreview, Held, as_json, preview
@@ -58,12 +59,14 @@ def _previews(places: Places, workstation: str) -> tuple[AgentPreview, ...]:
     if not state_exists(places.state):
         # Nothing was ever applied here: everybody would be logged in.
         site = reader_of(places, workstation, key=secrets.token_bytes(32)).read()
-        return preview(site, Held({}, {}, ()))
+        return preview(site, Held({}, {}, {}))
     store = open_store(places.state, read_only=True)
     try:
         uid = state_owner(places.state)
         site = reader_of(places, workstation, key=store.key(), seen_realms=store.realms, uid=uid).read()
-        return preview(site, Held(store.sessions(), store.attempts(), store.recorded(), uid, store.relay_ports()))
+        ledger = Ledger(store)
+        files = {agent: ledger.of(agent) for agent in ledger.agents()}
+        return preview(site, Held(store.sessions(), store.attempts(), files, uid, store.relay_ports()))
     finally:
         store.close()
 

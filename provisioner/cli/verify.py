@@ -78,7 +78,7 @@ def _held(places: Places, workstation: str) -> tuple[Site, Held]:
     store = open_store(places.state, read_only=True)
     try:
         site = reader_of(places, workstation, key=store.key(), seen_realms=store.realms).read()
-        return site, Held(store.sessions(), {}, (), relays=store.relay_ports())
+        return site, Held(store.sessions(), {}, {}, relays=store.relay_ports())
     finally:
         store.close()
 
