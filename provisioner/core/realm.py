@@ -38,7 +38,9 @@ def credential_of(peer: Peer, login_password: Secret | None, realms: Iterable[st
     password is the SIP password only where the hash proves it: platforms differ.
     """
     candidates = tuple(dict.fromkeys(realms))
-    given = peer.secret or None
+    # A platform that fills both columns with the hash has told no password.
+    is_hash = peer.md5secret and Secret(peer.secret.reveal().strip().lower()) == peer.md5secret
+    given = None if is_hash else peer.secret or None
     if not peer.md5secret:
         return Credential(peer.name, candidates[0], None, given, Proof.PASSWORD) if given else None
     passwords = [password for password in (given, login_password) if password]
