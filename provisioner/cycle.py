@@ -101,8 +101,7 @@ class Cycle:
         kept = [entry.absolute for entry in self._ledger.of(agent) if entry.target == parcel.target]
         kept = [path for path in kept if path not in taken]
         taken.update(dict.fromkeys(kept, parcel.target))
-        folder = parcel.place.absolute if parcel.place else ""
-        return TargetReport(parcel.target, folder, State.KEPT if kept else State.NEVER, (), problems)
+        return TargetReport(parcel.target, parcel.folder, State.KEPT if kept else State.NEVER, (), problems)
 
     def _claim(self, files: TargetFiles, taken: Mapping[str, str]) -> None:
         """Raises ProvisionerError where a path belongs to another agent, or to an earlier target of the same one."""

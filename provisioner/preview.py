@@ -117,8 +117,7 @@ def _files(
             changes += () if taken else _changes(job, target, held.owner(job.home))
         except ProvisionerError as error:
             problems += error.problems if job.home.uid is None else [_unseen(job, error)]
-    wanted = {(target.layout.base, target.layout.folder / rendered.file.path)
-              for target in prepared.targets if target.layout for rendered in target.files}  # fmt: skip
+    wanted = {(one.layout.base, file.path) for one in prepared.targets if one.layout for file in one.desired}
     unready = {target.choice.target for target in prepared.targets if not target.ready}
     changes += _removals(
         entry
@@ -130,10 +129,9 @@ def _files(
 
 def _taken(agent: str, target: PreparedTarget, holders: Mapping[str, LedgerEntry]) -> Iterator[Problem]:
     """Files of ``target`` that are another agent's."""
-    place = target.layout
-    for rendered in target.files if place else ():
-        assert place is not None
-        entry = LedgerEntry(agent, target.choice.target, place.base, place.folder / rendered.file.path)
+    for file in target.desired:
+        assert target.layout is not None
+        entry = LedgerEntry(agent, target.choice.target, target.layout.base, file.path)
         holder = holders.get(entry.absolute)
         if holder and holder.agent != agent:
             yield belongs(entry, holder.agent, holder.target)
@@ -148,7 +146,7 @@ def _changes(job: Job, prepared: PreparedTarget, owner: Owner) -> Iterator[FileC
     place, target = prepared.layout, job.wanted.targets.get(prepared.choice.target)
     if place is None or target is None or not prepared.ready:
         return
-    files = [replace(rendered.file, path=place.folder / rendered.file.path) for rendered in prepared.files]
+    files = prepared.desired
     with said_below(place.base), disk.open_base(place.base) as base:
         observed = disk.observe(base, [file.path for file in files])
     steps = plan(files, observed, owner)

@@ -73,11 +73,7 @@ def report_of(prepared: Prepared, brought: Brought) -> AgentReport:
 
 
 def _parcel(prepared: PreparedTarget) -> Parcel:
-    name, place = prepared.choice.target, prepared.layout
-    if place is None or not prepared.ready:
-        return Parcel(name, place)
-    below = (replace(made.file, path=place.folder / made.file.path) for made in prepared.files)
-    return Parcel(name, place, tuple(below))
+    return Parcel(prepared.choice.target, prepared.layout, prepared.desired)
 
 
 def _with(report: TargetReport, problems: tuple[Problem, ...]) -> TargetReport:
@@ -89,10 +85,6 @@ def waiting(job: Job) -> AgentReport:
     order = order_of(job)
     what = f"the files wait for a session of {job.home.user}"
     remark = Problem(Place(f"agent {order.prepared.agent}"), what, "they are delivered when it begins", remark=True)
-    wait = (TargetReport(parcel.target, _folder(parcel), State.WAITING, (), ()) for parcel in order.parcels)
+    wait = (TargetReport(parcel.target, parcel.folder, State.WAITING, (), ()) for parcel in order.parcels)
     report = report_of(order.prepared, Brought(tuple(wait)))
     return replace(report, problems=(*report.problems, remark))
-
-
-def _folder(parcel: Parcel) -> str:
-    return parcel.place.absolute if parcel.place else ""

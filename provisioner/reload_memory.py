@@ -117,7 +117,7 @@ class ReloadMemory:
         """
         told = self._means.told(seat)
         await self.forget(seat, seat.reloads.keys() - told.keys())
-        known = [parcel for parcel in parcels if parcel.files and folder_of(parcel) in told]
+        known = [parcel for parcel in parcels if parcel.files and parcel.folder in told]
         if not known:
             return Decided(tuple(parcels))
         changing = await hands.peek(seat.login, known)
@@ -125,7 +125,7 @@ class ReloadMemory:
         held: dict[str, State] = {}
         before: dict[str, Reload] = {}
         for parcel in parcels:
-            folder = folder_of(parcel)
+            folder = parcel.folder
             if parcel not in known:
                 made.append(parcel)
                 continue
@@ -165,11 +165,6 @@ class ReloadMemory:
         else:
             change = partial(Store.drop_reload, agent=reload.agent, folder=reload.folder)
         await note(self._means.keep, change, f"agent {reload.agent}: what {reload.target} is to be told is not kept")
-
-
-def folder_of(parcel: Parcel) -> str:
-    """Where its files are; nothing when nobody knows."""
-    return parcel.place.absolute if parcel.place else ""
 
 
 def _done(reload: Reload) -> Reload:

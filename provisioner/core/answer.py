@@ -71,7 +71,7 @@ def folders_as_json(folders: Iterable[str]) -> JSON:
 def folders_from_json(value: Mapping[str, Any], parcels: Iterable[Parcel]) -> frozenset[str]:
     """The folders of those ``parcels`` that would bring new content. Raises FrameError."""
     folders = reading(lambda: frozenset(texts(value["folders"])))
-    if not folders <= {parcel.place.absolute for parcel in parcels if parcel.place}:
+    if not folders <= {parcel.folder for parcel in parcels if parcel.place}:
         raise FrameError("an answer speaks of other folders")
     return folders
 
@@ -119,8 +119,7 @@ def _report(value: JSON, parcel: Parcel) -> TargetReport:
         raise ValueError
     if bool(changed) != (state is State.WRITTEN) or len(set(changed)) < len(changed) or renewed > bool(changed):
         raise ValueError
-    folder = parcel.place.absolute if parcel.place else ""
-    return TargetReport(parcel.target, folder, state, changed, _problems(value["problems"]), renewed)
+    return TargetReport(parcel.target, parcel.folder, state, changed, _problems(value["problems"]), renewed)
 
 
 def _paths(parcel: Parcel) -> set[str]:

@@ -46,6 +46,11 @@ class Parcel:
     files: tuple[DesiredFile, ...] = ()
     keeps: bool = False
 
+    @property
+    def folder(self) -> str:
+        """Its folder as the phone sees it; empty where nobody knows."""
+        return self.place.absolute if self.place else ""
+
 
 class State(StrEnum):
     """How a target stands."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from provisioner.core.account import Account, Transport
 from provisioner.core.derive import Secrets, account_of
@@ -11,6 +11,7 @@ from provisioner.core.fit import Choice, can_serve, fit
 from provisioner.core.layout import layout
 from provisioner.core.parcel import Home, Layout
 from provisioner.core.peer import peer_of
+from provisioner.core.plan import DesiredFile
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reason import Wanted
 from provisioner.core.relay_way import RelayWay, Way, needs_relay
@@ -52,6 +53,13 @@ class PreparedTarget:
     problems: tuple[Problem, ...]
     transport: Transport | None = None
     relay: RelayWay | None = None
+
+    @property
+    def desired(self) -> tuple[DesiredFile, ...]:
+        """The files to deliver, their paths below the layout's base."""
+        if self.layout is None:
+            return ()
+        return tuple(replace(made.file, path=self.layout.folder / made.file.path) for made in self.files)
 
     @property
     def ready(self) -> bool:

@@ -55,17 +55,16 @@ def deliveries(draw: st.DrawFn) -> tuple[tuple[Parcel, ...], Brought]:
 
 
 def _reports(parcel: Parcel) -> st.SearchStrategy[TargetReport]:
-    folder = parcel.place.absolute if parcel.place else ""
     states = [State.UNCHANGED, State.KEPT, State.NEVER] if parcel.files else [State.KEPT, State.NEVER]
     still = st.builds(
-        TargetReport, st.just(parcel.target), st.just(folder), st.sampled_from(states), st.just(()), PROBLEMS
+        TargetReport, st.just(parcel.target), st.just(parcel.folder), st.sampled_from(states), st.just(()), PROBLEMS
     )
     if not parcel.files or parcel.place is None:
         return still
     paths = [f"{parcel.place.base.rstrip('/')}/{file.path}" for file in parcel.files]
     changed = st.lists(st.sampled_from(paths), min_size=1, unique=True).map(tuple)
     wrote = st.builds(
-        TargetReport, still.map(lambda one: one.target), st.just(folder), st.just(State.WRITTEN), changed, PROBLEMS,
+        TargetReport, st.just(parcel.target), st.just(parcel.folder), st.just(State.WRITTEN), changed, PROBLEMS,
         st.booleans(),
     )  # fmt: skip
     return still | wrote
