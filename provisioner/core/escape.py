@@ -20,7 +20,8 @@ NOWHERE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\
 
 _XML = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
 _AS_JSON = json.JSONEncoder().encode
-_SCRIPT = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+# What ends a script in a page, and a comment or a template literal in a script, wherever the template's author put it.
+_SCRIPT = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<>&*`$"})
 
 
 class Unwritable(ProvisionerError):

@@ -21,10 +21,12 @@ Leaves = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """``parse`` raises ProvisionerError where the phone would not read the file."""
+    """``parse`` raises ProvisionerError where the phone would not read the file. ``code`` names the leaf that is a
+    program: what a value would mean there, no escaping can know, so none may stand in it."""
 
     escape: escape.Escape
     parse: Callable[[str], Leaves]
+    code: str = ""
 
 
 class Unreadable(ProvisionerError):
@@ -140,7 +142,7 @@ def json_text(text: str) -> Leaves:
     return leaves
 
 
-_ASSIGNMENT = re.compile(r"^(?:(?:var|const|let) |window\.)[\w.]+ = (?=[{\[\"])", re.MULTILINE)
+_ASSIGNMENT = re.compile(r"^[ \t]*(?:(?:var|const|let) +|window\.)[\w.]+ *= *(?=[{\[\"])", re.MULTILINE)
 
 
 def script(text: str) -> Leaves:
@@ -154,7 +156,7 @@ def script(text: str) -> Leaves:
             value, end = json.JSONDecoder(object_pairs_hook=_once).raw_decode(text, match.end())
         except ValueError:
             raise _unreadable(text.count("\n", 0, match.start()) + 1, "what is assigned here is not JSON") from None
-        _note(value, match.group().strip("= "), leaves)
+        _note(value, match.group().strip("= \t"), leaves)
         code += text[start : match.end()]
         start = end
     return [*leaves, ("code", code + text[start:])]
@@ -204,5 +206,5 @@ FORMATS: Mapping[str, Format] = {
     "pjsua-arguments": Format(escape.quoted_token, arguments),
     "xml": Format(escape.xml, xml),
     "json": Format(escape.jsonic, json_text),
-    "script": Format(escape.jsonic, script),
+    "script": Format(escape.jsonic, script, code="code"),
 }

@@ -193,8 +193,16 @@ def _escape(spec: FileSpec) -> escape.Escape:
 @lru_cache(maxsize=512)
 def _shape(where: str, spec: FileSpec, stand_ins: str) -> _Shape:
     leaves = _read(where, spec, _fill(where, spec, json.loads(stand_ins)), "mend the template")
-    filled = (number for number, (name, value) in enumerate(leaves) if _MARK in name or _MARK in value)
-    return _Shape(leaves, tuple(filled))
+    filled = tuple(number for number, (name, value) in enumerate(leaves) if _MARK in name or _MARK in value)
+    _check_code(where, [leaves[number] for number in filled], FORMATS[spec.format].code)
+    return _Shape(leaves, filled)
+
+
+def _check_code(where: str, filled: Leaves, code: str) -> None:
+    for text in (value for name, value in filled if name == code):
+        before = _TOKEN.split(text)[0].rpartition("\n")[2].strip()[-40:]
+        what = f"a value stands in the code of the script, behind `{before}`"
+        raise _wrong(where, what, "write `window.name = {{ … }};` in a line of its own, and `window.name` in the code")
 
 
 def _stand_ins(value: Any, originals: dict[str, str | Secret], words: frozenset[str], name: str = "") -> Any:

@@ -220,6 +220,25 @@ def test_a_value_that_the_phone_would_read_otherwise_is_refused(source, format, 
     assert text(source, format, name="plain")
 
 
+@pytest.mark.parametrize(
+    "source",
+    ["start('{{ name }}');", "start(`{{ name }}`);", "/* {{ name }} */", "// {{ name }}", "start({{ name }});",
+     'window.a = {"b": 1}; start({{ name }});', "a = /{{ name }}/;"],
+)  # fmt: skip
+@pytest.mark.parametrize("value", ["plain", "'+alert(1)+'", "*/alert(1)/*", "${alert(1)}", "/;alert(1)//"])
+def test_no_value_may_stand_in_the_code_of_a_script(source, value):
+    (problem,) = problems(f"run();\n{source}", "script", name=value)
+    assert "a value stands in the code of the script, behind `" in problem
+    assert "window.name" in problem
+    assert "alert" not in problem
+
+
+@pytest.mark.parametrize(("before", "after"), [("/*", "*/"), ("a = `", "`;")])
+def test_no_value_ends_what_an_assignment_of_a_script_stands_in(before, after):
+    made = text(f"{before}\nwindow.a = {{{{ name }}}};\n{after}", "script", name="*/ ` ${alert(1)}")
+    assert made == f'{before}\nwindow.a = "\\u002a/ \\u0060 \\u0024{{alert(1)}}";\n{after}'
+
+
 def test_a_template_that_takes_a_value_apart_is_refused():
     assert "as it was meant" in problems("{{ name|first }}", name="ab")[0]
     assert "would add or remove" in problems("{% for c in name %}k={{ c }}\n{% endfor %}", "assignments", name="ab")[0]
