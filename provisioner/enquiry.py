@@ -22,7 +22,7 @@ from provisioner.core.sip.grammar import NotSip
 from provisioner.core.sip.headers import Header
 from provisioner.core.sip.message import Response, print_message
 from provisioner.core.sip.query import T2, Query, query_for, retransmissions
-from provisioner.core.sip.trial import Address, Failure, Obstacle, Step, Trial, address_of, to_sign_with
+from provisioner.core.sip.trial import Address, Failure, Obstacle, Stage, Trial, address_of, to_sign_with
 from provisioner.edge.probe import Line, ProbeFailed, open_line, resolve
 from provisioner.edge.websocket import open_websocket
 
@@ -30,7 +30,7 @@ from provisioner.edge.websocket import open_websocket
 @dataclass(frozen=True, slots=True)
 class Enquirer:
     """Who asks: for ``account``, with ``passwords`` that may prove a realm, trusting what ``tls`` trusts, and waiting
-    ``timeout`` seconds at most for each step."""
+    ``timeout`` seconds at most for each stage."""
 
     account: Account
     passwords: tuple[Secret, ...] = field(repr=False)
@@ -68,7 +68,7 @@ class _Attempt:
             what = f"there is no {self._address.transport} address, `websocket_url` has another scheme"
             return Trial(self._address, cannot=Problem(Place("account"), what, "correct `websocket_url`"))
         try:
-            self._watch.begin(Step.RESOLVE)
+            self._watch.begin(Stage.RESOLVE)
             async with self._limited():
                 found = await resolve(self._address.host, self._address.port)
         except ProbeFailed as error:
@@ -86,7 +86,7 @@ class _Attempt:
 
     async def _at(self, ip: str) -> Trial:
         try:
-            self._watch.begin(Step.CONNECT)
+            self._watch.begin(Stage.CONNECT)
             async with AsyncExitStack() as stack:
                 async with self._limited():
                     line = await stack.enter_async_context(self._opening(ip))
@@ -102,7 +102,7 @@ class _Attempt:
     async def _converse(self, line: Line) -> Trial:
         mark = secrets.token_hex(12)
         query = query_for(self._who.account, self._address.transport, sent_by=line.sent_by, mark=mark)
-        self._watch.begin(Step.CHALLENGE)
+        self._watch.begin(Stage.CHALLENGE)
         response = await self._ask(line, query, 1)
         trial = Trial(self._address, challenge=self._challenge(response), response=response)
         if trial.challenge and self._spare:
@@ -112,7 +112,7 @@ class _Attempt:
             # One more only where nothing but the age of the nonce was wrong.
             if trial.was_stale:
                 trial = await self._sign(line, query, trial, 3)
-        return replace(trial, steps=self._watch.ended())
+        return replace(trial, stages=self._watch.ended())
 
     async def _sign(self, line: Line, query: Query, trial: Trial, count: int) -> Trial:
         """The ``count``-th request, which answers the last challenge of ``trial``."""
@@ -125,7 +125,7 @@ class _Attempt:
         except CannotAnswer as error:
             return replace(trial, cannot=error.problems[0])
         if count == 2:
-            self._watch.begin(Step.ANSWER)
+            self._watch.begin(Stage.ANSWER)
         name = "Proxy-Authorization" if unsigned.status == 407 else "Authorization"
         response = await self._ask(line, query, count, Header(name, signature))
         return replace(trial, challenge=self._challenge(response) or challenge, signed=True, response=response)
@@ -157,7 +157,7 @@ class _Attempt:
     def _failed(self, error: ProbeFailed | NotSip) -> Trial:
         at = self._watch.at
         failure = Failure(Obstacle.NOT_SIP, at) if isinstance(error, NotSip) else replace(error.failure, at=at)
-        return Trial(self._address, tuple(self._watch.steps), failure=failure)
+        return Trial(self._address, tuple(self._watch.stages), failure=failure)
 
 
 @dataclass
@@ -177,26 +177,26 @@ async def _final(line: Line, query: Query, count: int, heard: _Heard) -> Respons
 
 def _may_be_elsewhere(trial: Trial) -> bool:
     failure = trial.failure
-    return failure is not None and (failure.at in (Step.CONNECT, Step.TLS) or failure.obstacle is Obstacle.REFUSED)
+    return failure is not None and (failure.at in (Stage.CONNECT, Stage.TLS) or failure.obstacle is Obstacle.REFUSED)
 
 
 class _Watch:
-    """Measures the steps of one trial: one begins where the last one ends."""
+    """Measures the stages of one trial: one begins where the last one ends."""
 
-    def __init__(self, steps: list[tuple[Step, float]] | None = None) -> None:
+    def __init__(self, stages: list[tuple[Stage, float]] | None = None) -> None:
         self._now = asyncio.get_running_loop().time
         self._began = 0.0
         self._running = False
-        self.steps = steps or []
-        self.at = Step.RESOLVE
+        self.stages = stages or []
+        self.at = Stage.RESOLVE
 
-    def begin(self, step: Step) -> None:
+    def begin(self, stage: Stage) -> None:
         self.ended()
-        self.at, self._began, self._running = step, self._now(), True
+        self.at, self._began, self._running = stage, self._now(), True
 
-    def ended(self) -> tuple[tuple[Step, float], ...]:
-        """All steps, the one under way included, which is thereby over."""
+    def ended(self) -> tuple[tuple[Stage, float], ...]:
+        """All stages, the one under way included, which is thereby over."""
         if self._running:
-            self.steps.append((self.at, self._now() - self._began))
+            self.stages.append((self.at, self._now() - self._began))
         self._running = False
-        return tuple(self.steps)
+        return tuple(self.stages)

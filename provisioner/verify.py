@@ -63,7 +63,7 @@ class VerifiedAgent:
 
 
 class Verifier:
-    """Asks for one agent after the other. ``now`` gives Unix seconds, ``timeout`` is the longest wait of each step."""
+    """Asks for one agent after the other. ``now`` gives Unix seconds, ``timeout`` is the longest wait of each stage."""
 
     def __init__(self, site: Site, held: Held, now: Callable[[], float], timeout: float):
         self._site = site
@@ -178,5 +178,5 @@ def _transport_as_json(one: VerifiedTransport) -> dict[str, Any]:
         "registered": None
         if one.registered is None
         else [{"contact": binding.uri, "expires": binding.expires} for binding in one.registered],
-        "seconds": {str(step): round(seconds, 6) for step, seconds in trial.steps},
+        "seconds": {str(stage): round(seconds, 6) for stage, seconds in trial.stages},
     }

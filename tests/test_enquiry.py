@@ -20,7 +20,7 @@ from provisioner.core.realm import ha1
 from provisioner.core.secret import Secret
 from provisioner.core.sip.headers import Header, Headers
 from provisioner.core.sip.message import Request, print_message
-from provisioner.core.sip.trial import Obstacle, Step, Trial
+from provisioner.core.sip.trial import Obstacle, Stage, Trial
 from provisioner.core.sip.verdict import Asked, Outcome, Verdict, judge
 from provisioner.enquiry import Enquirer, enquire
 from tests.examples import PLATFORM, agent, peer
@@ -100,11 +100,11 @@ async def test_over_every_transport_it_says_who_is_registered(desk, transport: s
         trial, verdict = await here.one()
     assert (verdict.outcome, verdict.able, verdict.remarks) == (Outcome.ACCEPTED, True, ())
     assert trial.challenge is not None and trial.challenge.realm == "asterisk"
-    steps = [Step.RESOLVE, Step.CONNECT, Step.CHALLENGE, Step.ANSWER]
-    if extra := {"ws": Step.WEBSOCKET, "wss": Step.WEBSOCKET, "tls": Step.TLS}.get(transport):
-        steps.insert(2, extra)
-    assert [step for step, _ in trial.steps] == steps
-    assert all(0 <= seconds < here.timeout for _, seconds in trial.steps)
+    stages = [Stage.RESOLVE, Stage.CONNECT, Stage.CHALLENGE, Stage.ANSWER]
+    if extra := {"ws": Stage.WEBSOCKET, "wss": Stage.WEBSOCKET, "tls": Stage.TLS}.get(transport):
+        stages.insert(2, extra)
+    assert [stage for stage, _ in trial.stages] == stages
+    assert all(0 <= seconds < here.timeout for _, seconds in trial.stages)
     # One query, one signed try, and nothing that could touch the line.
     assert [request.method for _, request in registrar.requests] == ["REGISTER", "REGISTER"]
     assert not {"contact", "expires"} & {f.key for _, request in registrar.requests for f in request.headers.fields}
@@ -233,7 +233,7 @@ async def test_silence_after_the_signature_is_told(desk):
         trial, verdict = await here.one()
     assert verdict.outcome is Obstacle.NO_ANSWER
     assert "did not answer the signed request within 2 s" in verdict.what and "fail2ban" in verdict.fix
-    assert [step for step, _ in trial.steps] == [Step.RESOLVE, Step.CONNECT, Step.CHALLENGE]
+    assert [stage for stage, _ in trial.stages] == [Stage.RESOLVE, Stage.CONNECT, Stage.CHALLENGE]
 
 
 async def test_a_banner_without_an_end_is_not_called_silence(desk):
@@ -371,7 +371,7 @@ async def test_a_firewall_that_drops_everything(desk, transport: str):
     assert verdict.outcome is Obstacle.NO_ANSWER
     assert verdict.what == "no answer within 1 s"
     assert f"let {'UDP' if transport == 'udp' else 'TCP'} port {port} of localhost through" in verdict.fix
-    assert trial.failure is not None and trial.failure.at is (Step.CHALLENGE if transport == "udp" else Step.CONNECT)
+    assert trial.failure is not None and trial.failure.at is (Stage.CHALLENGE if transport == "udp" else Stage.CONNECT)
 
 
 async def test_a_name_without_address(desk):
@@ -389,7 +389,7 @@ async def test_over_udp_a_lost_packet_is_sent_again(desk):
     assert verdict.outcome is Outcome.ACCEPTED
     first, again, _ = [request for _, request in registrar.requests]
     assert first == again
-    assert dict(trial.steps)[Step.CHALLENGE] >= 0.5
+    assert dict(trial.stages)[Stage.CHALLENGE] >= 0.5
 
 
 async def test_over_udp_nothing_is_sent_again_while_the_server_is_trying(desk):
@@ -504,7 +504,7 @@ async def test_no_websocket_at_that_path(desk, authority, transport, status, hea
         trial, verdict = await desk(transport).at(**{transport: port}).one()
     assert verdict.outcome is Obstacle.NO_WEBSOCKET
     assert what in verdict.what and f"HTTP {status}" in verdict.what and fix in verdict.fix
-    assert trial.failure is not None and trial.failure.at is Step.WEBSOCKET
+    assert trial.failure is not None and trial.failure.at is Stage.WEBSOCKET
 
 
 @pytest.mark.parametrize("subprotocols", [(), ("mqtt",)])

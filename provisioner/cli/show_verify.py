@@ -35,11 +35,11 @@ class Lines:
     def _transport(self, one: VerifiedTransport) -> Iterator[str]:
         trial, verdict = one.trial, one.verdict
         yield f"  {self._mark(verdict.able)} {trial.transport:4} {printable(str(trial.address))}"
-        colour, took = (_GREEN, f" in {_ms(sum(s for _, s in trial.steps))}") if verdict.able else (_RED, "")
+        colour, took = (_GREEN, f" in {_ms(sum(s for _, s in trial.stages))}") if verdict.able else (_RED, "")
         yield _INDENT + self._in(colour, verdict.what) + took
         if verdict.fix:
             yield f"{_INDENT}→ {printable(verdict.fix)}"
-        for fact in (_registered(one), _challenge(trial), _steps(trial)):
+        for fact in (_registered(one), _challenge(trial), _stages(trial)):
             if fact:
                 yield _INDENT + self._in(_DIM, fact)
         for remark in verdict.remarks:
@@ -63,8 +63,8 @@ class Lines:
         return f"{colour}{printable(text)}{_END}" if self._colour and text else printable(text)
 
 
-def _steps(trial: Trial) -> str:
-    return ", ".join(f"{step} {_ms(seconds)}" for step, seconds in trial.steps)
+def _stages(trial: Trial) -> str:
+    return ", ".join(f"{stage} {_ms(seconds)}" for stage, seconds in trial.stages)
 
 
 def _challenge(trial: Trial) -> str:

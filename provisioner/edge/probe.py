@@ -12,7 +12,7 @@ from typing import Protocol
 from provisioner.core.account import Transport
 from provisioner.core.sip.grammar import NotSip
 from provisioner.core.sip.message import Message, parse_message, take_message
-from provisioner.core.sip.trial import Address, Failure, Obstacle, Step
+from provisioner.core.sip.trial import Address, Failure, Obstacle, Stage
 
 _PIECE = 65_536
 
@@ -48,20 +48,20 @@ async def resolve(host: str, port: int) -> tuple[str, ...]:
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise ProbeFailed(Failure(Obstacle.NO_NAME, Step.RESOLVE)) from None
+        raise ProbeFailed(Failure(Obstacle.NO_NAME, Stage.RESOLVE)) from None
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 @asynccontextmanager
 async def open_line(
-    address: Address, ip: str, tls: ssl.SSLContext, begun: Callable[[Step], None]
+    address: Address, ip: str, tls: ssl.SSLContext, begun: Callable[[Stage], None]
 ) -> AsyncIterator[Line]:
     """Connect to ``ip``, one of the addresses of ``address``; not for WebSocket (see ``websocket``). ``tls`` says whom
     to trust, ``begun`` is told when TLS begins.
 
     Raises ProbeFailed.
     """
-    with failing(Step.CONNECT):
+    with failing(Stage.CONNECT):
         if address.transport is Transport.UDP:
             line: _Datagrams | _Stream = await _open_datagrams(address, ip)
         else:
@@ -73,15 +73,15 @@ async def open_line(
 
 
 @contextmanager
-def failing(at: Step) -> Iterator[None]:
-    """Turns what the network raises at this step into ProbeFailed."""
+def failing(at: Stage) -> Iterator[None]:
+    """Turns what the network raises at this stage into ProbeFailed."""
     try:
         yield
     except OSError as error:
         raise ProbeFailed(failure_of(error, at)) from None
 
 
-def failure_of(error: OSError, at: Step) -> Failure:
+def failure_of(error: OSError, at: Stage) -> Failure:
     """What an error of the network means."""
     match error:
         case ssl.SSLCertVerificationError():
@@ -113,7 +113,7 @@ class _Stream:
         return bool(self._received)
 
     async def send(self, message: bytes) -> None:
-        with failing(Step.CHALLENGE):
+        with failing(Stage.CHALLENGE):
             self._writer.write(message)
             await self._writer.drain()
 
@@ -122,11 +122,11 @@ class _Stream:
             message, self._received = _taken(self._received)
             if message is not None:
                 return message
-            with failing(Step.CHALLENGE):
+            with failing(Stage.CHALLENGE):
                 piece = await self._reader.read(_PIECE)
             if not piece:
                 obstacle = Obstacle.NOT_SIP if self._received else Obstacle.CLOSED
-                raise ProbeFailed(Failure(obstacle, Step.CHALLENGE))
+                raise ProbeFailed(Failure(obstacle, Stage.CHALLENGE))
             self._received += piece
 
     def close(self) -> None:
@@ -160,7 +160,7 @@ class _Datagrams(asyncio.DatagramProtocol):
     async def receive(self) -> Message:
         while True:
             arrived = await self._arrived.get()
-            with failing(Step.CHALLENGE):
+            with failing(Stage.CHALLENGE):
                 if isinstance(arrived, Exception):
                     raise arrived
             # Four bytes of nothing keep a NAT open (RFC 5626 section 3.5.1); they are no answer.
@@ -178,14 +178,16 @@ async def _open_datagrams(address: Address, ip: str) -> _Datagrams:
     return line
 
 
-async def _open_stream(address: Address, ip: str, tls: ssl.SSLContext | None, begun: Callable[[Step], None]) -> _Stream:
+async def _open_stream(
+    address: Address, ip: str, tls: ssl.SSLContext | None, begun: Callable[[Stage], None]
+) -> _Stream:
     connected = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET)
     try:
         connected.setblocking(False)
         await asyncio.get_running_loop().sock_connect(connected, (ip, address.port))
         if tls is None:
             return _Stream(*await asyncio.open_connection(sock=connected))
-        begun(Step.TLS)
+        begun(Stage.TLS)
         return _Stream(*await asyncio.open_connection(sock=connected, ssl=tls, server_hostname=address.host))
     except BaseException:
         connected.close()
@@ -197,14 +199,14 @@ def parsed(packet: bytes) -> Message:
     try:
         return parse_message(packet)
     except NotSip:
-        raise ProbeFailed(Failure(Obstacle.NOT_SIP, Step.CHALLENGE)) from None
+        raise ProbeFailed(Failure(Obstacle.NOT_SIP, Stage.CHALLENGE)) from None
 
 
 def _taken(received: bytes) -> tuple[Message | None, bytes]:
     try:
         return take_message(received)
     except NotSip:
-        raise ProbeFailed(Failure(Obstacle.NOT_SIP, Step.CHALLENGE)) from None
+        raise ProbeFailed(Failure(Obstacle.NOT_SIP, Stage.CHALLENGE)) from None
 
 
 def host_port(host: str, port: int) -> str:

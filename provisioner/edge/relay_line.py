@@ -14,7 +14,7 @@ import aiohttp
 from provisioner.core.reason import wait
 from provisioner.core.sip.grammar import NotSip
 from provisioner.core.sip.message import Message, parse_message
-from provisioner.core.sip.trial import Address, Failure, Obstacle, Step
+from provisioner.core.sip.trial import Address, Failure, Obstacle, Stage
 from provisioner.edge.probe import ProbeFailed
 from provisioner.edge.websocket import connect, hang_up, new_session, send_frame
 
@@ -113,7 +113,7 @@ class RelayLine:
             async with asyncio.timeout(CONNECT_WITHIN):
                 return await connect(self._session, self._url, autoping=False)
         except TimeoutError:
-            raise ProbeFailed(Failure(Obstacle.NO_ANSWER, Step.CONNECT)) from None
+            raise ProbeFailed(Failure(Obstacle.NO_ANSWER, Stage.CONNECT)) from None
 
     async def _while_open(self, frames: aiohttp.ClientWebSocketResponse) -> None:
         loop = asyncio.get_running_loop()
@@ -185,5 +185,5 @@ async def _went_out(sending: Awaitable[None]) -> bool:
     return True
 
 
-def _nobody(_: Step) -> None:
-    """Steps are for those who measure them."""
+def _nobody(_: Stage) -> None:
+    """Stages are for those who measure them."""

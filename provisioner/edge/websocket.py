@@ -15,7 +15,7 @@ from aiohttp.abc import AbstractResolver
 
 from provisioner import __version__
 from provisioner.core.sip.message import LARGEST, Message
-from provisioner.core.sip.trial import Address, Failure, Obstacle, Step
+from provisioner.core.sip.trial import Address, Failure, Obstacle, Stage
 from provisioner.edge.probe import Line, ProbeFailed, failure_of, parsed
 
 SUBPROTOCOL = "sip"
@@ -24,7 +24,7 @@ _GOODBYE_SECONDS = 0.5
 
 @asynccontextmanager
 async def open_websocket(
-    address: Address, ip: str, tls: ssl.SSLContext, begun: Callable[[Step], None]
+    address: Address, ip: str, tls: ssl.SSLContext, begun: Callable[[Stage], None]
 ) -> AsyncIterator[Line]:
     """Connect to ``address`` at ``ip``, one of its addresses; no redirects, no cookies, no proxy from the environment.
 
@@ -39,7 +39,7 @@ async def open_websocket(
             await hang_up(frames)
 
 
-def new_session(connector: aiohttp.TCPConnector, begun: Callable[[Step], None]) -> aiohttp.ClientSession:
+def new_session(connector: aiohttp.TCPConnector, begun: Callable[[Stage], None]) -> aiohttp.ClientSession:
     """What WebSockets are opened with; no redirects, no cookies, no proxy from the environment."""
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(_refuse)
@@ -73,7 +73,7 @@ async def connect(
         raise ProbeFailed(_failure(error)) from None
     if frames.protocol != SUBPROTOCOL:
         await frames.close()
-        raise ProbeFailed(Failure(Obstacle.NO_SUBPROTOCOL, Step.WEBSOCKET))
+        raise ProbeFailed(Failure(Obstacle.NO_SUBPROTOCOL, Stage.WEBSOCKET))
     return frames
 
 
@@ -92,34 +92,34 @@ async def send_frame(frames: aiohttp.ClientWebSocketResponse, message: bytes) ->
 
 def _handshake(error: aiohttp.WSServerHandshakeError) -> Failure:
     if error.status == 101:
-        return Failure(Obstacle.NO_WEBSOCKET, Step.WEBSOCKET, error.status, error.message)
-    return Failure(Obstacle.NO_WEBSOCKET, Step.WEBSOCKET, error.status)
+        return Failure(Obstacle.NO_WEBSOCKET, Stage.WEBSOCKET, error.status, error.message)
+    return Failure(Obstacle.NO_WEBSOCKET, Stage.WEBSOCKET, error.status)
 
 
 def _failure(error: Exception) -> Failure:
     match error:
         case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as cause):
-            return failure_of(cause, Step.CONNECT)
+            return failure_of(cause, Stage.CONNECT)
         case aiohttp.ClientConnectorSSLError():
-            return Failure(Obstacle.NO_TLS, Step.CONNECT)
+            return Failure(Obstacle.NO_TLS, Stage.CONNECT)
         case aiohttp.ClientConnectorError(os_error=cause):
-            return failure_of(cause, Step.CONNECT)
+            return failure_of(cause, Stage.CONNECT)
         case aiohttp.ServerDisconnectedError():
-            return Failure(Obstacle.CLOSED, Step.WEBSOCKET)
+            return Failure(Obstacle.CLOSED, Stage.WEBSOCKET)
         case OSError():
-            return failure_of(error, Step.WEBSOCKET)
-    return Failure(Obstacle.NO_WEBSOCKET, Step.WEBSOCKET)
+            return failure_of(error, Stage.WEBSOCKET)
+    return Failure(Obstacle.NO_WEBSOCKET, Stage.WEBSOCKET)
 
 
 async def _refuse(_: object, __: object, redirect: aiohttp.TraceRequestRedirectParams) -> None:
     response = redirect.response
     place = response.headers.get("Location", "")
-    raise ProbeFailed(Failure(Obstacle.NO_WEBSOCKET, Step.WEBSOCKET, response.status, place))
+    raise ProbeFailed(Failure(Obstacle.NO_WEBSOCKET, Stage.WEBSOCKET, response.status, place))
 
 
-def _calling(begun: Callable[[Step], None]) -> Callable[..., Awaitable[None]]:
+def _calling(begun: Callable[[Stage], None]) -> Callable[..., Awaitable[None]]:
     async def call(*_: object) -> None:
-        begun(Step.WEBSOCKET)
+        begun(Stage.WEBSOCKET)
 
     return call
 
@@ -145,7 +145,7 @@ def _closing() -> Iterator[None]:
     try:
         yield
     except (OSError, aiohttp.ClientError):
-        raise ProbeFailed(Failure(Obstacle.CLOSED, Step.CHALLENGE)) from None
+        raise ProbeFailed(Failure(Obstacle.CLOSED, Stage.CHALLENGE)) from None
 
 
 class _Frames:
@@ -167,4 +167,4 @@ class _Frames:
                 return parsed(frame.data.encode("utf-8", "surrogateescape"))
             case aiohttp.WSMsgType.BINARY:
                 return parsed(frame.data)
-        raise ProbeFailed(Failure(Obstacle.CLOSED, Step.CHALLENGE))
+        raise ProbeFailed(Failure(Obstacle.CLOSED, Stage.CHALLENGE))

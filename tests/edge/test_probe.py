@@ -15,7 +15,7 @@ from aiohttp import web
 from provisioner.core.account import Transport
 from provisioner.core.sip.headers import Header, Headers
 from provisioner.core.sip.message import Request, Response, print_message
-from provisioner.core.sip.trial import Address, Obstacle, Step
+from provisioner.core.sip.trial import Address, Obstacle, Stage
 from provisioner.edge.probe import Line, ProbeFailed, host_port, open_line, resolve
 from provisioner.edge.websocket import open_websocket
 from tests.registrar import Registrar, server_side, web_server
@@ -33,11 +33,11 @@ def authority() -> trustme.CA:
 @asynccontextmanager
 async def line_to(
     registrar: Registrar, transport: str, authority: trustme.CA
-) -> AsyncIterator[tuple[Line, list[Step]]]:
+) -> AsyncIterator[tuple[Line, list[Stage]]]:
     tls = server_side(authority) if transport in ("tls", "wss") else None
     trust = ssl.create_default_context()
     authority.configure_trust(trust)
-    begun: list[Step] = []
+    begun: list[Stage] = []
     async with registrar.over(transport, tls) as port:
         address = Address(Transport(transport), "localhost", port, f"{transport}://localhost:{port}/ws")
         opening = open_websocket if Transport(transport).is_websocket else open_line
@@ -55,7 +55,7 @@ async def test_a_message_goes_and_one_comes_back(authority, transport: str):
         expected = r".+\.invalid" if transport.startswith("ws") else r"127\.0\.0\.1:\d+"
         assert re.fullmatch(expected, line.sent_by)
     assert registrar.requests == [(transport, QUESTION)]
-    assert begun == {"tls": [Step.TLS], "ws": [Step.WEBSOCKET], "wss": [Step.WEBSOCKET]}.get(transport, [])
+    assert begun == {"tls": [Stage.TLS], "ws": [Stage.WEBSOCKET], "wss": [Stage.WEBSOCKET]}.get(transport, [])
 
 
 @pytest.mark.parametrize("transport", ["tcp", "tls"])

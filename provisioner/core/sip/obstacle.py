@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from provisioner.core.account import Transport
-from provisioner.core.sip.trial import Address, Failure, Obstacle, Step
+from provisioner.core.sip.trial import Address, Failure, Obstacle, Stage
 
 _NAMED = "name the authority that signed it in `platform: {ca_file: …}`"
 # OpenSSL's numbers (x509_vfy.h), and what IT does about each.
@@ -57,32 +57,32 @@ def _no_name(address: Address) -> tuple[str, str]:
     )
 
 
-def _silence(at: Step, address: Address, timeout: float) -> tuple[str, str]:
+def _silence(at: Stage, address: Address, timeout: float) -> tuple[str, str]:
     port = f"{_network(address)} port {address.port} of {address.host}"
     within = f"within {timeout:g} s"
     match at:
-        case Step.RESOLVE:
+        case Stage.RESOLVE:
             return f"no DNS server said {within} where `{address.host}` is", "look at this machine's DNS"
-        case Step.ANSWER:
+        case Stage.ANSWER:
             what = f"the server asked for a password, and did not answer the signed request {within}"
             return what, "ask the platform's administrator: it may have blocked this machine's address (fail2ban)"
-        case Step.TLS:
+        case Stage.TLS:
             return f"it connects, and nothing answers TLS {within}", _correct(address)
-        case Step.WEBSOCKET:
+        case Stage.WEBSOCKET:
             return f"the WebSocket is not answered {within}", _correct(address)
-        case Step.CHALLENGE if address.transport is not Transport.UDP:
+        case Stage.CHALLENGE if address.transport is not Transport.UDP:
             what = f"it connects, and nothing answers SIP {within}"
             return what, f"{_correct(address)}; or a firewall that rewrites SIP (ALG) swallows it"
     also = "" if address.transport is not Transport.WSS else ", what listens there does not speak TLS,"
     return f"no answer {within}", f"a firewall on the way drops it{also} or the address is wrong: let {port} through"
 
 
-def _hung_up(at: Step, address: Address) -> tuple[str, str]:
+def _hung_up(at: Stage, address: Address) -> tuple[str, str]:
     match at:
-        case Step.CONNECT | Step.TLS:
+        case Stage.CONNECT | Stage.TLS:
             what = f"{_plain(address)} hangs up before the connection stands"
             return what, "does it speak TLS 1.2 or newer, and does it let this machine in?"
-        case Step.ANSWER:
+        case Stage.ANSWER:
             what = "the server hangs up on the signed request"
             return what, "ask the platform's administrator what its log says"
     return f"{_plain(address)} hangs up without an answer", _correct(address)

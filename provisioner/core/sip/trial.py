@@ -17,7 +17,7 @@ from provisioner.core.sip.message import Response
 VERIFIED = (Transport.WSS, Transport.TLS)
 
 
-class Step(StrEnum):
+class Stage(StrEnum):
     """What takes time, in order. Over wss ``CONNECT`` includes TLS; ``CHALLENGE`` is the answer to the unsigned
     request, ``ANSWER`` that to the signed one."""
 
@@ -46,11 +46,11 @@ class Obstacle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """``obstacle``, the step at which it came, and what was seen: ``code`` is OpenSSL's number of a certificate's fault
-    or the HTTP status of a handshake that was refused, ``detail`` words or an address."""
+    """``obstacle``, the stage at which it came, and what was seen: ``code`` is OpenSSL's number of a certificate's
+    fault or the HTTP status of a handshake that was refused, ``detail`` words or an address."""
 
     obstacle: Obstacle
-    at: Step
+    at: Stage
     code: int = 0
     detail: str = ""
 
@@ -73,14 +73,14 @@ class Address:
 class Trial:
     """One conversation with a registrar.
 
-    ``steps`` are those that were done, with their seconds. ``challenge`` is the last one, ``signed`` says that it was
+    ``stages`` are those that were done, with their seconds. ``challenge`` is the last one, ``signed`` says that it was
     answered; ``cannot`` why it could not be. ``response`` is the last answer; ``failure`` says why there is none.
     ``spared`` marks a conversation that was broken off unsigned because the server had already refused the agent over
     another transport.
     """
 
     address: Address
-    steps: tuple[tuple[Step, float], ...] = ()
+    stages: tuple[tuple[Stage, float], ...] = ()
     challenge: Challenge | None = None
     signed: bool = False
     cannot: Problem | None = None

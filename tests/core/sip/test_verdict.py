@@ -14,7 +14,7 @@ from provisioner.core.sip.digest import Challenge
 from provisioner.core.sip.headers import Header, Headers
 from provisioner.core.sip.message import Response
 from provisioner.core.sip.obstacle import Occasion, in_words
-from provisioner.core.sip.trial import Address, Failure, Obstacle, Step, Trial
+from provisioner.core.sip.trial import Address, Failure, Obstacle, Stage, Trial
 from provisioner.core.sip.verdict import Asked, Outcome, judge
 from tests.examples import PLATFORM, agent, peer
 
@@ -22,8 +22,8 @@ ASKED = Asked(account_of(peer(), agent("ana"), PLATFORM, Secrets())[0], (), 1_00
 CODES = {Obstacle.CERTIFICATE: [9, 10, 18, 19, 20, 62, 64, 99], Obstacle.NO_WEBSOCKET: [200, 302, 400, 403, 404, 502]}
 FAILURES = [
     (failure, transport)
-    for obstacle, step, transport in product(Obstacle, Step, Transport)
-    for failure in [Failure(obstacle, step, code) for code in CODES.get(obstacle, [0])]
+    for obstacle, stage, transport in product(Obstacle, Stage, Transport)
+    for failure in [Failure(obstacle, stage, code) for code in CODES.get(obstacle, [0])]
 ]
 
 
@@ -40,13 +40,13 @@ def test_every_obstacle_has_words_and_a_cure_at_every_step(obstacle: Obstacle):
 @pytest.mark.parametrize(("code", "words"), [(9, "not yet valid"), (10, "has expired"), (18, "by nobody but itself")])
 def test_the_faults_of_certificates_are_openssl_s(code: int, words: str):
     address = Address(Transport.TLS, "sip.example", 5061)
-    failure = Failure(Obstacle.CERTIFICATE, Step.TLS, code, "words of OpenSSL")
+    failure = Failure(Obstacle.CERTIFICATE, Stage.TLS, code, "words of OpenSSL")
     assert words in in_words(failure, address, Occasion(5.0, "now"))[0]
 
 
 def test_a_fault_that_is_not_known_is_told_in_openssl_s_words():
     address = Address(Transport.TLS, "::1", 5061)
-    failure = Failure(Obstacle.CERTIFICATE, Step.TLS, 66, "EE certificate key too weak")
+    failure = Failure(Obstacle.CERTIFICATE, Stage.TLS, 66, "EE certificate key too weak")
     what = in_words(failure, address, Occasion(5.0, "now"))[0]
     assert what == "the certificate of [::1]:5061 is not accepted: EE certificate key too weak"
 
