@@ -28,7 +28,7 @@ def test_a_file_is_read_as_its_phone_reads_it(name, text, leaves):
 
 
 def test_an_assignment_of_a_script_is_found_however_its_blanks_are():
-    text = "(() => {\n  const a={};\n\tlet  b.c =[];\nwindow.d= \"e\";\n})();"
+    text = '(() => {\n  const a={};\n\tlet  b.c =[];\nwindow.d= "e";\n})();'
     assert FORMATS["script"].parse(text)[:-1] == [("const a", "{}"), ("let  b.c", "[0]"), ("window.d", "e")]
 
 
