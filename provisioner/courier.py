@@ -26,7 +26,7 @@ from provisioner.core.errand import (
     Bring,
     Errand,
     Hello,
-    Keep,
+    KeepOnly,
     Look,
     Peek,
     Previous,
@@ -99,7 +99,7 @@ def _answer(cycle: Cycle, errand: Errand) -> dict[str, Any]:
                 return back_as_json(cycle.previous(agent, place, back=back))
             case Remove(agent):
                 return brought_as_json(Brought((), cycle.remove(agent), cycle.freed()))
-            case Keep(agents):
+            case KeepOnly(agents):
                 return brought_as_json(Brought((), cycle.keep(agents), cycle.freed()))
             case Look(agents):
                 return touched_as_json(agent for agent in agents if cycle.drifted(agent))

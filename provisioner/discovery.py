@@ -17,7 +17,7 @@ from provisioner.core.sip.verdict import Asked, judge
 from provisioner.edge.store import Store
 from provisioner.edge.trust import tls_context
 from provisioner.enquiry import Enquirer, enquire, passwords_of
-from provisioner.noting import Keep, note
+from provisioner.noting import Keeper, note
 from provisioner.seat import Seat
 from provisioner.site import Served, SiteReader
 
@@ -30,7 +30,7 @@ class Discovery:
     def __init__(
         self,
         reader: SiteReader,
-        keep: Keep,
+        keep: Keeper,
         now: Callable[[], float],
     ) -> None:
         self._reader = reader

@@ -15,7 +15,7 @@ from provisioner.core.answer import (
     ran_from_json,
     touched_from_json,
 )
-from provisioner.core.errand import Bring, Errand, Keep, Look, Peek, Previous, Ran, Remove, Run, errand_as_json
+from provisioner.core.errand import Bring, Errand, KeepOnly, Look, Peek, Previous, Ran, Remove, Run, errand_as_json
 from provisioner.core.frame import FrameError
 from provisioner.core.parcel import Brought, Layout, Parcel
 from provisioner.core.problem import Place, Problem, ProvisionerError
@@ -122,7 +122,7 @@ class CourierHands:
 
     async def keep(self, agents: Iterable[str]) -> tuple[Problem, ...]:
         """Remove all files of everybody but ``agents``; gives what could not be removed."""
-        return (await self._brought(Keep(tuple(agents)))).problems
+        return (await self._brought(KeepOnly(tuple(agents)))).problems
 
     async def touched(self, agents: Iterable[str]) -> frozenset[str]:
         """As ``Hands`` says."""

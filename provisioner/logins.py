@@ -15,13 +15,13 @@ from functools import partial
 from provisioner.core.attempt import LOGGED_OFF, attempt_after, next_try
 from provisioner.core.peer import peer_of
 from provisioner.core.problem import Place, Problem, ProvisionerError
-from provisioner.core.reply import LoggedIn, LoggedOff, NotThere, Outcome, Refused, Trouble
+from provisioner.core.reply import LoggedIn, LoggedOff, LoginOutcome, NotThere, Refused, Trouble
 from provisioner.core.secret import Secret
 from provisioner.core.session import Attempt, HeldSession
 from provisioner.core.settings import LoginPolicy, Platform
 from provisioner.edge.platform import PlatformAddress, PlatformClients
 from provisioner.edge.store import Store
-from provisioner.noting import Keep, note
+from provisioner.noting import Keeper, note
 from provisioner.seat import Seat
 from provisioner.site import Served
 from provisioner.waiting import first_of
@@ -46,7 +46,7 @@ class Logins:
     def __init__(
         self,
         chances: Chances,
-        keep: Keep,
+        keep: Keeper,
         logged_in: Callable[[Seat], Awaitable[None]],
         present: Callable[[Seat], bool],
     ) -> None:
@@ -175,14 +175,14 @@ class Logins:
             await self._logged_in(seat)
         seat.tried.set()
 
-    async def _ask(self, platform: Platform, login: str, password: Secret) -> Outcome:
+    async def _ask(self, platform: Platform, login: str, password: Secret) -> LoginOutcome:
         try:
             async with self._clients.at(_address(platform, platform.url)) as client:
                 return await client.log_in(login, password)
         except ProvisionerError as error:
             return Trouble("; ".join(problem.what for problem in error.problems))
 
-    async def _took(self, seat: Seat, served: Served, outcome: Outcome) -> None:
+    async def _took(self, seat: Seat, served: Served, outcome: LoginOutcome) -> None:
         identity = served.wanted.identity
         match outcome:
             case LoggedIn(token=token, row=row):

@@ -10,10 +10,10 @@ from provisioner.edge.store import Store
 
 log = logging.getLogger(__name__)
 # Runs a call on the store, in the thread that the store belongs to.
-Keep = Callable[[Callable[[Store], None]], Awaitable[None]]
+Keeper = Callable[[Callable[[Store], None]], Awaitable[None]]
 
 
-async def note(keep: Keep, change: Callable[[Store], None], otherwise: str) -> None:
+async def note(keep: Keeper, change: Callable[[Store], None], otherwise: str) -> None:
     """Make a ``change`` of the state. When the disk does not take it, the log says what is so ``otherwise``, and the
     service goes on with what it holds in memory."""
     try:

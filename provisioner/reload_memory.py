@@ -14,17 +14,17 @@ from functools import partial
 from provisioner.core.mark import content_mark
 from provisioner.core.parcel import Parcel, State, TargetReport
 from provisioner.core.pending import Reload
-from provisioner.core.reload import Verdict, Wish, asked, free, judged, problem_of, renewed, resumed
+from provisioner.core.reload import Decision, Wish, asked, free, judged, problem_of, renewed, resumed
 from provisioner.core.told_phones import Told
 from provisioner.edge.store import Store
 from provisioner.hands import Hands
 from provisioner.logins import Chances
-from provisioner.noting import Keep, note
+from provisioner.noting import Keeper, note
 from provisioner.seat import Seat
 from provisioner.waiting import Spawn
 
 log = logging.getLogger(__name__)
-_STAYS = {Verdict.HOLD: State.PENDING, Verdict.REFUSED: State.ROLLED_BACK}
+_STAYS = {Decision.HOLD: State.PENDING, Decision.REFUSED: State.ROLLED_BACK}
 
 
 def _never_busy(_seat: Seat) -> bool:
@@ -42,7 +42,7 @@ class Means:
 
     told: Callable[[Seat], Mapping[str, Told]]
     hands: Callable[[Seat], Hands | None]
-    keep: Keep
+    keep: Keeper
     again: Callable[[Seat], Awaitable[None]]
     spawn: Spawn
     chances: Chances
@@ -130,13 +130,13 @@ class ReloadMemory:
                 made.append(parcel)
                 continue
             old = seat.reloads.get(folder, Reload(seat.login, folder, parcel.target))
-            verdict, new = self._judged(seat, old, told[folder], parcel, changes=folder in changing)
+            decision, new = self._judged(seat, old, told[folder], parcel, changes=folder in changing)
             await self.put(seat, new)
-            if verdict is Verdict.BRING:
+            if decision is Decision.BRING:
                 before[folder] = old
                 parcel = replace(parcel, keeps=told[folder].policy.rolls_back and old.since is None)
-            elif verdict in _STAYS:
-                held[folder] = _STAYS[verdict]
+            elif decision in _STAYS:
+                held[folder] = _STAYS[decision]
                 parcel = replace(parcel, files=())
             made.append(parcel)
         return Decided(tuple(made), held, before)
@@ -152,7 +152,7 @@ class ReloadMemory:
                 old = seat.reloads.get(target.folder, Reload(seat.login, target.folder, target.target))
                 await self.put(seat, renewed(old, self._means.chances.now(), content=""))
 
-    def _judged(self, seat: Seat, old: Reload, told: Told, parcel: Parcel, *, changes: bool) -> tuple[Verdict, Reload]:
+    def _judged(self, seat: Seat, old: Reload, told: Told, parcel: Parcel, *, changes: bool) -> tuple[Decision, Reload]:
         policy, cleared = told.policy, (seat.login, old.folder) in self._cleared
         mark = content_mark(self._means.key, parcel.files) if policy.rolls_back else ""
         asked_first = bool(policy.busy_command) or self._means.busy(seat)

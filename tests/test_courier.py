@@ -16,7 +16,7 @@ import pytest
 
 from provisioner import __version__
 from provisioner.core.answer import brought_from_json, problems_from_json, ran_from_json
-from provisioner.core.errand import PROTOCOL, Bring, Errand, Keep, Look, Ran, Remove, Run, errand_as_json
+from provisioner.core.errand import PROTOCOL, Bring, Errand, KeepOnly, Look, Ran, Remove, Run, errand_as_json
 from provisioner.core.frame import HEAD, LONGEST_TO_COURIER, frame
 from provisioner.core.parcel import Layout, Parcel, State
 from provisioner.core.plan import DesiredFile
@@ -137,7 +137,7 @@ def test_who_is_not_to_be_kept_leaves_no_file_even_of_an_earlier_session(tmp_pat
         for agent in ("ana", "beto", "carla"):
             bring(service, agent, service.parcel(path=f".phone/{agent}"))
     with connected(tmp_path) as service:
-        assert brought_from_json(service.answer(Keep(("beto", "never seen")))).problems == ()
+        assert brought_from_json(service.answer(KeepOnly(("beto", "never seen")))).problems == ()
         assert service.files() == {".phone/beto"}
         assert bring(service, "beto", service.parcel(path=".phone/beto")) == [State.UNCHANGED]
 

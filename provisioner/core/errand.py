@@ -61,7 +61,7 @@ class Remove:
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class KeepOnly:
     """Remove all files of everybody but these agents; answered with a ``Brought`` without targets."""
 
     agents: tuple[str, ...]
@@ -91,7 +91,7 @@ class Ran:
     cause: str = ""
 
 
-Errand = Bring | Peek | Previous | Remove | Keep | Look | Run
+Errand = Bring | Peek | Previous | Remove | KeepOnly | Look | Run
 
 
 def hello_as_json(hello: Hello) -> JSON:
@@ -116,7 +116,7 @@ def errand_as_json(errand: Errand) -> JSON:
             return {"do": "previous", "agent": agent, "place": _layout_as_json(place), "back": back}
         case Remove(agent):
             return {"do": "remove", "agent": agent}
-        case Keep(agents):
+        case KeepOnly(agents):
             return {"do": "keep", "agents": list(agents)}
         case Look(agents):
             return {"do": "look", "agents": list(agents)}
@@ -140,7 +140,7 @@ def _errand(value: Mapping[str, Any]) -> Errand:
         case "remove":
             return Remove(exactly(str, value["agent"]))
         case "keep":
-            return Keep(texts(value["agents"]))
+            return KeepOnly(texts(value["agents"]))
         case "look":
             return Look(texts(value["agents"]))
         case "run" if value["argv"]:

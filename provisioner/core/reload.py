@@ -16,7 +16,7 @@ from provisioner.core.reason import wait
 from provisioner.core.settings import ReloadPolicy
 
 
-class Verdict(StrEnum):
+class Decision(StrEnum):
     """What becomes of the content that a phone is to have."""
 
     BRING = "bring"
@@ -35,17 +35,17 @@ class Wish:
     asked: bool
 
 
-def judged(reload: Reload, policy: ReloadPolicy, wish: Wish, now: float) -> tuple[Verdict, Reload]:
+def judged(reload: Reload, policy: ReloadPolicy, wish: Wish, now: float) -> tuple[Decision, Reload]:
     """What becomes of ``wish``, and what is to be remembered before it does."""
     reload = resumed(reload, policy, now)
     if wish.content and wish.content == reload.refused:
-        return Verdict.REFUSED, free(reload) if reload.held else reload
+        return Decision.REFUSED, free(reload) if reload.held else reload
     if not wish.changes:
         accepted = replace(reload, refused="", refusal="")
-        return Verdict.AS_IT_IS, free(accepted) if reload.held else accepted
+        return Decision.AS_IT_IS, free(accepted) if reload.held else accepted
     if wish.asked:
-        return Verdict.HOLD, reload if reload.held else replace(reload, held=True, look_at=now)
-    return Verdict.BRING, renewed(reload, now, content=wish.content)
+        return Decision.HOLD, reload if reload.held else replace(reload, held=True, look_at=now)
+    return Decision.BRING, renewed(reload, now, content=wish.content)
 
 
 def due(reload: Reload) -> float | None:

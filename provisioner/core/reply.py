@@ -58,7 +58,7 @@ class LoggedOff:
     """The session is ended."""
 
 
-Outcome = LoggedIn | Refused | Trouble | NotThere
+LoginOutcome = LoggedIn | Refused | Trouble | NotThere
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Reply:
     at: float = 0.0
 
 
-def read_reply(reply: Reply) -> Outcome:
+def read_reply(reply: Reply) -> LoginOutcome:
     """What a login's response means. Never raises, and no cause holds a part of the body."""
     text = _text(reply.body)
     wait = retry_seconds(reply.retry_after, reply.at)
@@ -120,7 +120,7 @@ def retry_seconds(header: str | None, now: float) -> float | None:
         return None
 
 
-def _from_value(text: str, value: Any, wait: float | None) -> Outcome:
+def _from_value(text: str, value: Any, wait: float | None) -> LoginOutcome:
     match value:
         case list():
             row = next((item for item in value if isinstance(item, dict)), None)
@@ -134,7 +134,7 @@ def _from_value(text: str, value: Any, wait: float | None) -> Outcome:
     return Trouble("the platform's answer is empty" if not text else "the platform's answer is no login", wait)
 
 
-def _from_row(row: Mapping[str, object]) -> Outcome:
+def _from_row(row: Mapping[str, object]) -> LoginOutcome:
     try:
         peer = peer_from_row(row)
         kept = json.dumps(row, separators=(",", ":"))

@@ -17,7 +17,7 @@ import aiohttp
 
 from provisioner import __version__
 from provisioner.core.problem import Place, Problem, ProvisionerError
-from provisioner.core.reply import LoggedOff, NotThere, Outcome, Refused, Reply, Trouble, read_log_off, read_reply
+from provisioner.core.reply import LoggedOff, LoginOutcome, NotThere, Refused, Reply, Trouble, read_log_off, read_reply
 from provisioner.core.secret import Secret
 from provisioner.core.sip.obstacle import OTHER_HOST, OTHER_TIME, SELF_SIGNED, UNKNOWN
 from provisioner.edge.trust import Stamp, stamp, tls_context
@@ -53,7 +53,7 @@ class PlatformClient:
         self._url = url
         self._session = session
 
-    async def log_in(self, login: str, password: Secret) -> Outcome:
+    async def log_in(self, login: str, password: Secret) -> LoginOutcome:
         """Log an agent in, which makes them available for calls."""
         reply = await self._post(LOGIN, {"agent": login, "password": password.reveal()})
         return reply if isinstance(reply, Trouble) else read_reply(reply)

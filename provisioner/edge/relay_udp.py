@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from provisioner.core.sip.framing import PONG, Ping, TooLarge, read_packet
 from provisioner.core.sip.grammar import NotSip
 from provisioner.edge.relay_phone import PhoneFlow, PhoneSide
-from provisioner.edge.socket_owner import Address, SocketOwners
+from provisioner.edge.socket_owner import SocketAddress, SocketOwners
 
 if TYPE_CHECKING:
     from provisioner.edge.relay import Relay
@@ -23,7 +23,7 @@ _TURNED_AWAY = 0.5
 _HANDFUL = 8
 _PAUSE = 0.02
 
-_Work = tuple[Address, bytes, bool]
+_Work = tuple[SocketAddress, bytes, bool]
 
 
 class Packets:
@@ -34,7 +34,7 @@ class Packets:
         self._owners = owners
         self._loop = asyncio.get_running_loop()
         self._waiting: asyncio.Queue[_Work] = asyncio.Queue(MOST_WAITING)
-        self._strangers: dict[Address, float] = {}
+        self._strangers: dict[SocketAddress, float] = {}
         self._bound = bound
         self._resuming: asyncio.TimerHandle | None = None
         self._task = relay.spawn(self._work())
@@ -64,7 +64,7 @@ class Packets:
         self._loop.remove_reader(self._bound)
         self._resuming = self._loop.call_later(_PAUSE, self._listen)
 
-    def _put(self, where: Address, packet: bytes, *, inward: bool) -> None:
+    def _put(self, where: SocketAddress, packet: bytes, *, inward: bool) -> None:
         with suppress(asyncio.QueueFull):
             self._waiting.put_nowait((where, packet, inward))
 
@@ -79,7 +79,7 @@ class Packets:
                 with suppress(OSError):
                     self._bound.sendto(packet, where)
 
-    def _turn_away(self, where: Address) -> None:
+    def _turn_away(self, where: SocketAddress) -> None:
         """Whoever is there now is not the phone that was."""
         self._relay.drop(where)
         now = self._loop.time()
@@ -87,7 +87,7 @@ class Packets:
         if len(self._strangers) < MOST_WAITING:
             self._strangers[where] = now + _TURNED_AWAY
 
-    def _take(self, sender: Address, packet: bytes) -> None:
+    def _take(self, sender: SocketAddress, packet: bytes) -> None:
         try:
             one = read_packet(packet)
             if isinstance(one, Ping):
@@ -100,7 +100,7 @@ class Packets:
         except NotSip:
             return
 
-    def _phone(self, sender: Address) -> PhoneFlow | None:
+    def _phone(self, sender: SocketAddress) -> PhoneFlow | None:
         if known := self._relay.phone(sender):
             return known
         side = PhoneSide(lambda packet: self._put(sender, packet, inward=False), lambda: self._relay.drop(sender))

@@ -26,8 +26,8 @@ _MAPPED = "0000000000000000FFFF0000"
 _ANYWHERE = ("00000000", "0" * 32)
 _ESTABLISHED = "01"
 
-Address = tuple[str, int]
-Connection = tuple[Address, Address]
+SocketAddress = tuple[str, int]
+Connection = tuple[SocketAddress, SocketAddress]
 
 
 class SocketOwners:
@@ -49,7 +49,7 @@ class SocketOwners:
                 os.close(file)
             self._tcp, self._udp = [], []
 
-    async def of_connection(self, far: Address, near: Address) -> set[int]:
+    async def of_connection(self, far: SocketAddress, near: SocketAddress) -> set[int]:
         """The uids of the sockets that are at ``far`` and connected with ``near``; empty where there is none (any
         more)."""
         loop = asyncio.get_running_loop()
@@ -58,7 +58,7 @@ class SocketOwners:
             self._looking = loop.create_task(self._look())
         return await answer
 
-    async def of_sender(self, far: Address) -> set[int]:
+    async def of_sender(self, far: SocketAddress) -> set[int]:
         """The uids of all sockets from which a packet of ``far`` can have come."""
         if self._udp_size < _SMALL:
             return self._senders(far)
@@ -82,11 +82,11 @@ class SocketOwners:
                 _tell(error)
                 return {one: set() for one in asked}
 
-    def _senders_apart(self, far: Address) -> set[int]:
+    def _senders_apart(self, far: SocketAddress) -> set[int]:
         with self._udp_read:
             return self._senders(far)
 
-    def _senders(self, far: Address) -> set[int]:
+    def _senders(self, far: SocketAddress) -> set[int]:
         port = f"{far[1]:04X}"
         at = "|".join([*_spellings(far), *(f"{host}:{port}" for host in _ANYWHERE)])
         line = re.compile(rf": (?:{at}) \S+ [0-9A-F]+ \S+ \S+ \S+ +([0-9]+) ".encode())
@@ -143,7 +143,7 @@ def _pairs(connection: Connection) -> list[str]:
     return [f"{one} {other}" for one in far for other in near]
 
 
-def _spellings(address: Address) -> tuple[str, str]:
+def _spellings(address: SocketAddress) -> tuple[str, str]:
     """How the tables write it: as IPv4, and as IPv4 in IPv6."""
     (number,) = struct.unpack("=I", socket.inet_aton(address[0]))
     place = f"{number:08X}:{address[1]:04X}"

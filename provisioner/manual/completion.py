@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator
 
-from provisioner.manual.verbs import Argument, Command, Kind
+from provisioner.manual.verbs import Argument, ArgumentKind, Command
 
 _BASH = """\
 # Completion of {name} for bash.
@@ -68,18 +68,18 @@ def _bash_values(command: Command) -> Iterator[str]:
     """What comes after an option that takes a value."""
     for verb in command.verbs:
         for argument in verb.arguments:
-            if argument.flags and argument.kind != Kind.NOTHING:
+            if argument.flags and argument.kind != ArgumentKind.NOTHING:
                 patterns = "|".join(f'"{verb.name} {flag}"' for flag in argument.flags)
                 yield f"    {patterns}) {_bash_words(argument)}; return ;;"
 
 
 def _bash_words(argument: Argument) -> str:
     match argument.kind:
-        case Kind.CHOICE:
+        case ArgumentKind.CHOICE:
             return f'mapfile -t COMPREPLY < <(compgen -W {shlex.quote(" ".join(argument.choices))} -- "$word")'
-        case Kind.FILE:
+        case ArgumentKind.FILE:
             return f'{_BASH_FILES}; mapfile -t COMPREPLY < <(compgen -f -- "$word")'
-        case Kind.FOLDER:
+        case ArgumentKind.FOLDER:
             return f'{_BASH_FILES}; mapfile -t COMPREPLY < <(compgen -d -- "$word")'
     return ":"
 
@@ -87,7 +87,7 @@ def _bash_words(argument: Argument) -> str:
 def _bash_verbs(command: Command) -> Iterator[str]:
     for verb in command.verbs:
         words = shlex.quote(" ".join(_flags(verb.arguments)))
-        files = any(not argument.flags and argument.kind == Kind.FILE for argument in verb.arguments)
+        files = any(not argument.flags and argument.kind == ArgumentKind.FILE for argument in verb.arguments)
         before, also = (f"{_BASH_FILES}; ", "-f ") if files else ("", "")
         yield f'    {verb.name}) {before}mapfile -t COMPREPLY < <(compgen {also}-W {words} -- "$word") ;;'
 
@@ -110,17 +110,17 @@ def _zsh_specs(arguments: Iterable[Argument]) -> Iterator[str]:
         if not argument.flags:
             yield shlex.quote(f"*{action}")
         for flag in argument.flags:
-            value = "" if argument.kind == Kind.NOTHING else action
+            value = "" if argument.kind == ArgumentKind.NOTHING else action
             yield shlex.quote(f"{flag}[{_zsh_escaped(argument.help)}]{value}")
 
 
 def _zsh_action(argument: Argument) -> str:
     match argument.kind:
-        case Kind.CHOICE:
+        case ArgumentKind.CHOICE:
             return f"({' '.join(argument.choices)})"
-        case Kind.FILE:
+        case ArgumentKind.FILE:
             return "_files"
-        case Kind.FOLDER:
+        case ArgumentKind.FOLDER:
             return "_files -/"
     return " "
 
@@ -148,18 +148,18 @@ def _fish_lines(command: Command) -> Iterator[str]:
             seen = f"complete -c {name} -n '__fish_seen_subcommand_from {verb.name}'"
             if argument.flags:
                 yield f"{seen} {_fish_option(argument)}"
-            elif argument.kind == Kind.FILE:
+            elif argument.kind == ArgumentKind.FILE:
                 yield f"{seen} -F"
 
 
 def _fish_option(argument: Argument) -> str:
     flags = (f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in argument.flags)
     values = {
-        Kind.NOTHING: "",
-        Kind.WORD: " -x",
-        Kind.CHOICE: f" -x -a {_fish_quoted(' '.join(argument.choices))}",
-        Kind.FILE: " -r -F",
-        Kind.FOLDER: " -x -a '(__fish_complete_directories)'",
+        ArgumentKind.NOTHING: "",
+        ArgumentKind.WORD: " -x",
+        ArgumentKind.CHOICE: f" -x -a {_fish_quoted(' '.join(argument.choices))}",
+        ArgumentKind.FILE: " -r -F",
+        ArgumentKind.FOLDER: " -x -a '(__fish_complete_directories)'",
     }
     return f"{' '.join(flags)}{values[argument.kind]} -d {_fish_quoted(argument.help)}"
 

@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 
 
-class Kind(Enum):
+class ArgumentKind(Enum):
     """What an argument names, for completion."""
 
     NOTHING = "takes no argument"
@@ -26,7 +26,7 @@ class Argument:
     flags: tuple[str, ...]
     shown: str
     help: str
-    kind: Kind
+    kind: ArgumentKind
     choices: tuple[str, ...] = ()
     required: bool = False
 
@@ -89,16 +89,16 @@ def _arguments(parser: argparse.ArgumentParser) -> Iterator[Argument]:
         )
 
 
-def _kind(action: argparse.Action) -> Kind:
+def _kind(action: argparse.Action) -> ArgumentKind:
     match action:
         case argparse.Action(nargs=0):
-            return Kind.NOTHING
+            return ArgumentKind.NOTHING
         case argparse.Action(choices=[*_]):
-            return Kind.CHOICE
+            return ArgumentKind.CHOICE
         case argparse.Action(metavar="DIR"):
-            return Kind.FOLDER
+            return ArgumentKind.FOLDER
         case argparse.Action(metavar="FILE" | "REPLY"):
-            return Kind.FILE
+            return ArgumentKind.FILE
         case argparse.Action(type=kind) if kind is Path:
-            return Kind.FILE
-    return Kind.WORD
+            return ArgumentKind.FILE
+    return ArgumentKind.WORD

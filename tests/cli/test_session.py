@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from provisioner import __version__
-from provisioner.core.errand import PROTOCOL, Keep, errand_as_json
+from provisioner.core.errand import PROTOCOL, KeepOnly, errand_as_json
 from provisioner.core.frame import LONGEST_TO_COURIER, frame
 from provisioner.edge.courier_connection import Connection
 from provisioner.edge.courier_socket import Limits, Reception, Serve, courier_socket
@@ -99,7 +99,7 @@ def path(tmp_path: Path) -> Path:
 
 
 async def works(connection: Connection) -> bool:
-    answer = await connection.ask(errand_as_json(Keep(())), PATIENCE)
+    answer = await connection.ask(errand_as_json(KeepOnly(())), PATIENCE)
     return answer == {"targets": [], "problems": [], "freed": []}
 
 

@@ -16,7 +16,7 @@ from provisioner.core.errand import (
     Bring,
     Errand,
     Hello,
-    Keep,
+    KeepOnly,
     Look,
     Peek,
     Previous,
@@ -38,7 +38,7 @@ ERRANDS = (
     | st.builds(Peek, TEXTS, PARCELS)
     | st.builds(Previous, TEXTS, LAYOUTS, st.booleans())
     | st.builds(Remove, TEXTS)
-    | st.builds(Keep, AGENTS)
+    | st.builds(KeepOnly, AGENTS)
     | st.builds(Look, AGENTS)
     | st.builds(Run, st.lists(TEXTS, min_size=1, max_size=3).map(tuple), st.floats(0, LONGEST_RUN))
 )
@@ -76,7 +76,7 @@ def test_a_hello_names_its_protocol(hello: dict[str, Any]):
         Peek("ana", BRING.parcels),
         Previous("ana", HERE, True),
         Remove("ana"),
-        Keep(("ana",)),
+        KeepOnly(("ana",)),
         Look(("ana",)),
         Run(("true",), 1.0),
     ],

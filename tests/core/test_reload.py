@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from provisioner.core.errand import Ran
 from provisioner.core.pending import Reload
 from provisioner.core.reload import (
-    Verdict,
+    Decision,
     Wish,
     after,
     asked,
@@ -121,29 +121,29 @@ def test_a_call_puts_things_off_up_to_its_limit_and_the_phone_is_asked_in_time(p
 
 
 @pytest.mark.parametrize(
-    ("what", "old", "wish", "verdict"),
+    ("what", "old", "wish", "decision"),
     [
-        ("new content", NOBODY, Wish("m2", changes=True, asked=False), Verdict.BRING),
-        ("nothing new", NOBODY, Wish("m2", changes=False, asked=False), Verdict.AS_IT_IS),
-        ("nothing new, and a phone that would be asked", NOBODY, Wish("", changes=False, asked=True), Verdict.AS_IT_IS),
-        ("a phone to be asked first", NOBODY, Wish("", changes=True, asked=True), Verdict.HOLD),
-        ("what was rolled back", replace(NOBODY, refused="m2"), Wish("m2", changes=True, asked=False), Verdict.REFUSED),
-        ("the same, to be asked", replace(NOBODY, refused="m2"), Wish("m2", changes=True, asked=True), Verdict.REFUSED),
-        ("other than rolled back", replace(NOBODY, refused="m1"), Wish("m2", changes=True, asked=False), Verdict.BRING),
-        ("rolled back, now kept", replace(NOBODY, refused="m2"), Wish("", changes=True, asked=False), Verdict.BRING),
-        ("while it fails", failing(NEWS, 1), Wish("m2", changes=True, asked=False), Verdict.BRING),
-        ("while it fails, to be asked", failing(NEWS, 1), Wish("m2", changes=True, asked=True), Verdict.HOLD),
+        ("new content", NOBODY, Wish("m2", changes=True, asked=False), Decision.BRING),
+        ("nothing new", NOBODY, Wish("m2", changes=False, asked=False), Decision.AS_IT_IS),
+        ("nothing new, phone to be asked", NOBODY, Wish("", changes=False, asked=True), Decision.AS_IT_IS),
+        ("a phone to be asked first", NOBODY, Wish("", changes=True, asked=True), Decision.HOLD),
+        ("rolled back", replace(NOBODY, refused="m2"), Wish("m2", changes=True, asked=False), Decision.REFUSED),
+        ("that, to be asked", replace(NOBODY, refused="m2"), Wish("m2", changes=True, asked=True), Decision.REFUSED),
+        ("another than that", replace(NOBODY, refused="m1"), Wish("m2", changes=True, asked=False), Decision.BRING),
+        ("rolled back, now kept", replace(NOBODY, refused="m2"), Wish("", changes=True, asked=False), Decision.BRING),
+        ("while it fails", failing(NEWS, 1), Wish("m2", changes=True, asked=False), Decision.BRING),
+        ("while it fails, to be asked", failing(NEWS, 1), Wish("m2", changes=True, asked=True), Decision.HOLD),
     ],
 )
-def test_what_becomes_of_a_wish(what, old, wish, verdict):
-    assert judged(old, POLICY, wish, 300.0)[0] is verdict, what
+def test_what_becomes_of_a_wish(what, old, wish, decision):
+    assert judged(old, POLICY, wish, 300.0)[0] is decision, what
 
 
 def test_what_is_held_waits_since_the_first_time_and_is_let_go_when_there_is_nothing_new():
     _, held = judged(NOBODY, POLICY, Wish("", changes=True, asked=True), 300.0)
     assert held.held and due(held) == 300.0 and held.worth_keeping
     busy = put_off(held, POLICY, 301.0)
-    assert judged(busy, POLICY, Wish("", changes=True, asked=True), 302.0) == (Verdict.HOLD, busy)
+    assert judged(busy, POLICY, Wish("", changes=True, asked=True), 302.0) == (Decision.HOLD, busy)
     _, gone = judged(busy, POLICY, Wish("", changes=False, asked=True), 303.0)
     assert not gone.worth_keeping
 
@@ -186,7 +186,7 @@ def test_when_files_come_back(what, codes, policy, back):
 def test_what_was_rolled_back_is_told_and_not_brought_again():
     back = rolled_back(failing(NEWS, 1, 1, policy=BACK), 300.0)
     assert (due(back), back.refused, back.count) == (300.0, "m1", 0)
-    assert judged(back, BACK, Wish("m1", changes=True, asked=False), 301.0)[0] is Verdict.REFUSED
+    assert judged(back, BACK, Wish("m1", changes=True, asked=False), 301.0)[0] is Decision.REFUSED
     problem = problem_of(back)
     assert (
         problem

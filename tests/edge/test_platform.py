@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from provisioner.core.problem import ProvisionerError
-from provisioner.core.reply import LoggedIn, LoggedOff, NotThere, Outcome, Refused, Trouble
+from provisioner.core.reply import LoggedIn, LoggedOff, LoginOutcome, NotThere, Refused, Trouble
 from provisioner.core.secret import Secret
 from provisioner.demo.platform import (
     BUSY,
@@ -69,7 +69,7 @@ def http(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-async def log_in(address: PlatformAddress, password: str = PASSWORD) -> Outcome:
+async def log_in(address: PlatformAddress, password: str = PASSWORD) -> LoginOutcome:
     async with asyncio.timeout(30), open_platform(address) as client:
         return await client.log_in("marta", Secret(password))
 
@@ -476,7 +476,7 @@ async def test_a_body_that_breaks_off_after_a_good_beginning_is_trouble(rest):
 # What is told
 
 
-def shown(outcome: Outcome | LoggedOff, records: list[logging.LogRecord]) -> str:
+def shown(outcome: LoginOutcome | LoggedOff, records: list[logging.LogRecord]) -> str:
     return repr(outcome) + "\n".join(f"{record.getMessage()} {record.exc_info} {record.args}" for record in records)
 
 
