@@ -9,8 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
-from provisioner.core.problem import Place, ProvisionerError
-from provisioner.core.problem import Problem as _Problem
+from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.secret import Secret
 
 Escape = Callable[[object], str]
@@ -30,7 +29,7 @@ class Unwritable(ProvisionerError):
 
 def refuse(what: str, fix: str = "") -> Unwritable:
     """The error for a value that cannot be written; the renderer adds the file's name."""
-    return Unwritable(_Problem(Place("value"), what, fix))
+    return Unwritable(Problem(Place("value"), what, fix))
 
 
 def forbidden(text: str, characters: str = "") -> str | None:
@@ -119,24 +118,3 @@ def quoted_token(value: object) -> str:
         if quote not in text:
             return f"{quote}{text}{quote}"
     raise refuse("a value holds both kinds of quote, which this file cannot hold", "remove one kind")
-
-
-# RFC 3261 section 25.1: token, user and their escapes.
-_TOKENS = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+( [A-Za-z0-9\-.!%*_+`'~]+)*")
-_NOT_USER = re.compile(rb"[^A-Za-z0-9\-_.!~*'()&=+$,;?/]")
-
-
-def sip_quoted(text: str) -> str:
-    """The inside of a SIP quoted-string (RFC 3261 section 25.1): backslash before backslash and quote."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')
-
-
-def sip_user(text: str) -> str:
-    """The user part of a SIP URI, percent-escaped (RFC 3261 section 25.1, user)."""
-    return _NOT_USER.sub(lambda found: b"%%%02X" % found.group()[0], text.encode("utf-8", "surrogatepass")).decode()
-
-
-def name_addr(name: str, uri: str) -> str:
-    """``Name <uri>`` (RFC 3261 section 25.1); the name is quoted unless it is made of tokens."""
-    shown = name if _TOKENS.fullmatch(name) else f'"{sip_quoted(name)}"'
-    return f"{shown} <{uri}>"

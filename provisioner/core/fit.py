@@ -14,13 +14,14 @@ from typing import Any
 from provisioner.core.account import Account, Credential, DtmfMode, MediaEncryption, Proof, Transport
 from provisioner.core.address import wrong_addresses
 from provisioner.core.codec import audio
-from provisioner.core.escape import name_addr, sip_quoted, sip_user
 from provisioner.core.limits import unholdable
 from provisioner.core.options import wrong_options
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reach import directly, through_relay
 from provisioner.core.relay_way import RelayMode, RelayWay, call_lacks, relay_transport
 from provisioner.core.secret import Secret
+from provisioner.core.sip.address import name_addr, sip_user
+from provisioner.core.sip.grammar import inside_quotes
 from provisioner.core.target import Target, Word
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z]{2,4})?")
@@ -149,7 +150,7 @@ class _Fitting:
             "user": sip_user(account.name),
             "domain": account.domain,
             "display_name": account.display_name,
-            "display_quoted": sip_quoted(account.display_name),
+            "display_quoted": inside_quotes(account.display_name),
             "aor": aor,
             "name_addr": name_addr(account.display_name, aor),
             "auth_user": account.credential.user,

@@ -15,10 +15,7 @@ from provisioner.core.escape import (
     forbidden,
     jsonic,
     mapped,
-    name_addr,
     quoted_token,
-    sip_quoted,
-    sip_user,
     xml,
 )
 from provisioner.core.secret import Secret
@@ -104,28 +101,3 @@ def test_a_word_of_an_argument_file_stays_one_word(text, written):
 def test_a_word_with_both_quotes_is_refused():
     with pytest.raises(Unwritable, match="both kinds of quote"):
         quoted_token('O\'Brien "x"')
-
-
-@pytest.mark.parametrize(
-    ("text", "written"),
-    [("1997", "1997"), ("a@b", "a%40b"), ("a b", "a%20b"), ("é", "%C3%A9"), ("a%20", "a%2520"), ("+34;x", "+34;x"),
-     ("<>", "%3C%3E"), ("\ud800", "%ED%A0%80")],
-)  # fmt: skip
-def test_a_user_part_is_percent_escaped(text, written):
-    assert sip_user(text) == written
-
-
-@pytest.mark.parametrize(
-    ("name", "written"),
-    [
-        ("Ana Perez", "Ana Perez <sip:x@y>"), ("Ana", "Ana <sip:x@y>"), ("Pérez", '"Pérez" <sip:x@y>'),
-        ('A"\\', '"A\\"\\\\" <sip:x@y>'), ("a;b", '"a;b" <sip:x@y>'), (" a", '" a" <sip:x@y>'), ("", '"" <sip:x@y>'),
-        ("a  b", '"a  b" <sip:x@y>'), ("a\n", '"a\n" <sip:x@y>'),
-    ],
-)  # fmt: skip
-def test_a_name_is_quoted_unless_it_is_made_of_tokens(name, written):
-    assert name_addr(name, "sip:x@y") == written
-
-
-def test_a_quoted_string_escapes_the_backslash_first():
-    assert sip_quoted('\\"') == '\\\\\\"'

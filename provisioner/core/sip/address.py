@@ -6,13 +6,15 @@ import re
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
-from provisioner.core.sip.grammar import NotSip, is_token, parameters
+from provisioner.core.sip.grammar import TOKEN, NotSip, is_token, parameters, quote
 
 # A display name in quotes may hold brackets of its own.
 _BRACKETED = re.compile(r'((?:"(?:[^"\\]|\\.)*"|[^<"])*)<([^>]*)>(.*)', re.DOTALL)
 _SENT = re.compile(
     r"SIP\s*/\s*2\.0\s*/\s*([^\s;]+)\s+([^\s;]+(?:\s*:\s*[0-9]+)?)\s*(?:;.*)?", re.IGNORECASE | re.DOTALL
 )
+_TOKENS = re.compile(f"{TOKEN}( {TOKEN})*")
+_NOT_USER = re.compile(rb"[^A-Za-z0-9\-_.!~*'()&=+$,;?/]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,16 @@ def read_name_addr(value: str) -> NameAddr:
     if not uri.strip():
         raise NotSip("an address is empty")
     return NameAddr(before, uri.strip(), after.strip())
+
+
+def name_addr(name: str, uri: str) -> str:
+    """``Name <uri>``; the name is quoted unless it is made of tokens."""
+    return f"{name if _TOKENS.fullmatch(name) else quote(name)} <{uri}>"
+
+
+def sip_user(text: str) -> str:
+    """``text`` as the user of a SIP URI, percent-escaped."""
+    return _NOT_USER.sub(lambda found: b"%%%02X" % found.group()[0], text.encode("utf-8", "surrogatepass")).decode()
 
 
 def user_of(uri: str) -> str:

@@ -73,7 +73,12 @@ def parameters(text: str, separator: str = ";") -> dict[str, str]:
 
 def quote(text: str) -> str:
     """``text`` as a quoted-string."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f'"{inside_quotes(text)}"'
+
+
+def inside_quotes(text: str) -> str:
+    """The inside of a quoted-string: backslash before backslash and quote."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def unquote(text: str) -> str:

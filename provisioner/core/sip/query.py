@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from provisioner.core.account import Account, Transport
-from provisioner.core.escape import sip_user
-from provisioner.core.sip.address import read_name_addr
+from provisioner.core.sip.address import read_name_addr, sip_user
 from provisioner.core.sip.digest import Signed
 from provisioner.core.sip.grammar import parameters
 from provisioner.core.sip.headers import Header, Headers

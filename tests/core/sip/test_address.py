@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.core.sip.address import Via, over_websocket, read_name_addr, read_via, user_of
+from provisioner.core.sip.address import Via, name_addr, over_websocket, read_name_addr, read_via, sip_user, user_of
 from provisioner.core.sip.grammar import NotSip
 from provisioner.core.sip.message import parse_message
 from tests.core.sip import torture
@@ -60,3 +60,24 @@ def test_no_text_raises_anything_else(text: str):
     for read in (over_websocket, read_name_addr, user_of, read_via):
         with suppress(NotSip):
             read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("1997", "1997"), ("a@b", "a%40b"), ("a b", "a%20b"), ("é", "%C3%A9"), ("a%20", "a%2520"), ("+34;x", "+34;x"),
+     ("<>", "%3C%3E"), ("\ud800", "%ED%A0%80")],
+)  # fmt: skip
+def test_a_user_part_is_percent_escaped(text, written):
+    assert sip_user(text) == written
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("Ana Perez", "Ana Perez <sip:x@y>"), ("Ana", "Ana <sip:x@y>"), ("Pérez", '"Pérez" <sip:x@y>'),
+        ('A"\\', '"A\\"\\\\" <sip:x@y>'), ("a;b", '"a;b" <sip:x@y>'), (" a", '" a" <sip:x@y>'), ("", '"" <sip:x@y>'),
+        ("a  b", '"a  b" <sip:x@y>'), ("a\n", '"a\n" <sip:x@y>'),
+    ],
+)  # fmt: skip
+def test_a_name_is_quoted_unless_it_is_made_of_tokens(name, written):
+    assert name_addr(name, "sip:x@y") == written

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.core.sip.grammar import NotSip, parameters, quote, split, unquote
+from provisioner.core.sip.grammar import NotSip, inside_quotes, parameters, quote, split, unquote
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,7 @@ def test_a_parameter_without_name_or_one_that_stands_twice_is_refused(text: str)
 def test_what_is_quoted_comes_back_and_stays_one_value(text: str):
     assert unquote(quote(text)) == text
     assert list(split(quote(text), ",")) == [quote(text)]
+
+
+def test_a_quoted_string_escapes_the_backslash_first():
+    assert inside_quotes('\\"') == '\\\\\\"'
