@@ -12,7 +12,7 @@ from typing import Protocol
 from provisioner.core.account import Transport
 from provisioner.core.sip.grammar import NotSip
 from provisioner.core.sip.message import Message, parse_message, take_message
-from provisioner.core.sip.trial import Address, Failure, Obstacle, Stage
+from provisioner.core.sip.trial import Address, Failure, Obstacle, Stage, host_port
 
 _PIECE = 65_536
 
@@ -207,8 +207,3 @@ def _taken(received: bytes) -> tuple[Message | None, bytes]:
         return take_message(received)
     except NotSip:
         raise ProbeFailed(Failure(Obstacle.NOT_SIP, Stage.CHALLENGE)) from None
-
-
-def host_port(host: str, port: int) -> str:
-    """``host:port``, with brackets around an IPv6 address."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

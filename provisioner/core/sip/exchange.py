@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from provisioner.core.sip.address import read_via
+from provisioner.core.sip.grammar import MAGIC
 from provisioner.core.sip.message import Request, Response
 from provisioner.core.sip.reply import cseq_of
 
@@ -67,7 +68,7 @@ def phone_key(request: Request, method: str = "") -> tuple[str, str]:
     ``method`` looks for another request with the same branch. Raises NotSip."""
     via = request.headers.first("Via")
     branch = read_via(via).branch
-    if not branch.startswith("z9hG4bK"):
+    if not branch.startswith(MAGIC):
         branch = f"{via} {request.headers.first('Call-ID')} {cseq_of(request)[0]} {request.headers.first('From')}"
     return branch, method or request.method
 

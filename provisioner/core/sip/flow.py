@@ -12,12 +12,12 @@ from itertools import count
 from provisioner.core.sip.address import read_name_addr, read_via, user_of
 from provisioner.core.sip.calls import Calls
 from provisioner.core.sip.exchange import Author, Exchange, Exchanges
+from provisioner.core.sip.grammar import MAGIC
 from provisioner.core.sip.headers import Header
 from provisioner.core.sip.message import Message, Request, Response
 from provisioner.core.sip.registration import Registration, RegistrationState, farewell
 from provisioner.core.sip.reply import check_whole, cseq_of, is_in_dialog, reply
 from provisioner.core.sip.rewrite import (
-    MAGIC,
     Ways,
     hops_left,
     request_to_phone,

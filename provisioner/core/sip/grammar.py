@@ -10,6 +10,8 @@ from provisioner.core.problem import Place, Problem, ProvisionerError
 
 TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]+"
 URI = r"[^\s<>]+"
+# A branch that begins so is another one for each transaction (section 8.1.1.7).
+MAGIC = "z9hG4bK"
 _TOKEN = re.compile(TOKEN)
 _URI = re.compile(URI)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)

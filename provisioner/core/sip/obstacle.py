@@ -28,10 +28,10 @@ def in_words(failure: Failure, address: Address, occasion: Occasion) -> tuple[st
         case Obstacle.NO_NAME:
             return _no_name(address)
         case Obstacle.REFUSED:
-            return f"nothing listens at {_plain(address)} ({_network(address)} refused)", _correct(address)
+            return f"nothing listens at {address.place} ({_network(address)} refused)", _correct(address)
         case Obstacle.UNREACHABLE:
             said = f": {failure.detail}" if failure.detail else ""
-            return f"there is no way to {_plain(address)}{said}", "look at this machine's network, routes and VPN"
+            return f"there is no way to {address.place}{said}", "look at this machine's network, routes and VPN"
         case Obstacle.NO_ANSWER:
             return _silence(failure.at, address, occasion.timeout)
         case Obstacle.CLOSED:
@@ -39,14 +39,14 @@ def in_words(failure: Failure, address: Address, occasion: Occasion) -> tuple[st
         case Obstacle.CERTIFICATE:
             return _certificate(failure, address, occasion.clock)
         case Obstacle.NO_TLS:
-            return f"what listens at {_plain(address)} does not speak TLS 1.2 or newer", _correct(address)
+            return f"what listens at {address.place} does not speak TLS 1.2 or newer", _correct(address)
         case Obstacle.NO_WEBSOCKET:
             return _no_websocket(failure, address)
         case Obstacle.NO_SUBPROTOCOL:
             what = "there is a WebSocket, but it does not speak SIP (it does not agree to the subprotocol `sip`)"
             return what, "correct host or path in `platform: {websocket: …}`: this one belongs to something else"
         case Obstacle.NOT_SIP:
-            return f"what answers at {_plain(address)} does not speak SIP", _correct(address)
+            return f"what answers at {address.place} does not speak SIP", _correct(address)
 
 
 def _no_name(address: Address) -> tuple[str, str]:
@@ -80,16 +80,16 @@ def _silence(at: Stage, address: Address, timeout: float) -> tuple[str, str]:
 def _hung_up(at: Stage, address: Address) -> tuple[str, str]:
     match at:
         case Stage.CONNECT | Stage.TLS:
-            what = f"{_plain(address)} hangs up before the connection stands"
+            what = f"{address.place} hangs up before the connection stands"
             return what, "does it speak TLS 1.2 or newer, and does it let this machine in?"
         case Stage.ANSWER:
             what = "the server hangs up on the signed request"
             return what, "ask the platform's administrator what its log says"
-    return f"{_plain(address)} hangs up without an answer", _correct(address)
+    return f"{address.place} hangs up without an answer", _correct(address)
 
 
 def _certificate(failure: Failure, address: Address, clock: str) -> tuple[str, str]:
-    whose, code = f"the certificate of {_plain(address)}", failure.code
+    whose, code = f"the certificate of {address.place}", failure.code
     this_clock = f"this machine's clock says {clock}: set it right if that is wrong"
     if code == _EXPIRED:
         return f"{whose} has expired", f"{this_clock}; else ask the platform's administrator to renew it"
@@ -130,11 +130,6 @@ def _no_websocket(failure: Failure, address: Address) -> tuple[str, str]:
 
 def _network(address: Address) -> str:
     return "UDP" if address.transport is Transport.UDP else "TCP"
-
-
-def _plain(address: Address) -> str:
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    return f"{host}:{address.port}"
 
 
 def _where(address: Address) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from provisioner.core.account import Account, Transport
 from provisioner.core.sip.address import read_name_addr, sip_user
 from provisioner.core.sip.digest import Signed
-from provisioner.core.sip.grammar import parameters
+from provisioner.core.sip.grammar import MAGIC, parameters
 from provisioner.core.sip.headers import Header, Headers
 from provisioner.core.sip.message import Message, Request, Response
 
@@ -32,7 +32,7 @@ class Query:
     def request(self, count: int, credentials: Header | None = None) -> Request:
         """The ``count``-th request of this conversation, from 1; ``credentials`` is the header that signs it."""
         fields = [
-            Header("Via", f"SIP/2.0/{self.via};branch=z9hG4bK{self.mark}{count};rport"),
+            Header("Via", f"SIP/2.0/{self.via};branch={MAGIC}{self.mark}{count};rport"),
             Header("Max-Forwards", "70"),
             Header("From", f"<{self.aor}>;tag={self.mark}"),
             Header("To", f"<{self.aor}>"),

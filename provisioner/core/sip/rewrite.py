@@ -16,7 +16,6 @@ from provisioner.core.sip.headers import Headers
 from provisioner.core.sip.message import Request, Response
 from provisioner.core.sip.sdp import is_sdp, named_for_dtls
 
-MAGIC = "z9hG4bK"
 M = TypeVar("M", Request, Response)
 # Requests that may begin a dialog (RFC 3261, 6665, 3515).
 _FORMING = {"INVITE", "SUBSCRIBE", "REFER"}

@@ -9,10 +9,11 @@ from dataclasses import replace
 
 from provisioner.core.sip.address import read_via
 from provisioner.core.sip.exchange import Author, Exchange, Exchanges
+from provisioner.core.sip.grammar import MAGIC
 from provisioner.core.sip.headers import Header, Headers
 from provisioner.core.sip.message import Request, Response
 from provisioner.core.sip.reply import cseq_of
-from provisioner.core.sip.rewrite import MAGIC, Ways, request_to_server
+from provisioner.core.sip.rewrite import Ways, request_to_server
 from provisioner.core.sip.sides import Output, Shared, ToServer
 from provisioner.core.sip.signer import CREDENTIALS
 

@@ -65,8 +65,12 @@ class Address:
     url: str = ""
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return self.url or f"{host}:{self.port}"
+        return self.url or self.place
+
+    @property
+    def place(self) -> str:
+        """``host:port``."""
+        return host_port(self.host, self.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +114,21 @@ class Trial:
         return self.signed and self.response is not None and self.response.status in (401, 404, 407)
 
 
+def host_port(host: str, port: int) -> str:
+    """``host:port``, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def address_of(account: Account, transport: Transport) -> Address:
     """Where a phone goes with ``account`` over ``transport``."""
     if transport.is_websocket:
         url = account.websocket_urls.get(transport, "")
-        host, port = _host_port(url.partition("://")[2].partition("/")[0], 443 if transport is Transport.WSS else 80)
+        host, port = _parts(url.partition("://")[2].partition("/")[0], 443 if transport is Transport.WSS else 80)
         return Address(transport, host, port, url)
     port = account.ports.get(transport, 5061 if transport is Transport.TLS else 5060)
     if account.outbound_proxy:
-        return Address(transport, *_host_port(account.outbound_proxy, 5061 if transport is Transport.TLS else 5060))
-    return Address(transport, *_host_port(account.server, port))
+        return Address(transport, *_parts(account.outbound_proxy, 5061 if transport is Transport.TLS else 5060))
+    return Address(transport, *_parts(account.server, port))
 
 
 def to_sign_with(
@@ -150,7 +159,7 @@ def realm_shown(trials: Iterable[Trial]) -> str | None:
     return next((challenge.realm for challenge in seen if challenge.needs_md5), None)
 
 
-def _host_port(text: str, port: int) -> tuple[str, int]:
+def _parts(text: str, port: int) -> tuple[str, int]:
     """The parts of ``host``, ``host:port``, ``[v6]`` or ``[v6]:port``; brackets are dropped."""
     host, colon, given = text.rpartition(":")
     if not colon or given.endswith("]"):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from provisioner.core.sip.grammar import MAGIC
 from provisioner.core.sip.headers import Header
 from provisioner.core.sip.message import Request, Response
-from provisioner.core.sip.rewrite import MAGIC
 from tests.core.sip.conversing import NAME, PASSWORD, WAYS, Handset, Talk, answers, numbers, server_asks
 from tests.registrar import Registrar, reply
 
