@@ -50,9 +50,9 @@ class _Read:
     def document(self) -> Document:
         return self.file.document
 
-    def interpret(self, shared: Mapping[str, Any], *, main: bool) -> None:
+    def interpret(self, shared: Mapping[str, Any], *, main: bool = False) -> None:
         """Work out what the file says with these defaults. ``main`` is provisioner.yaml, which holds them itself."""
-        self.agents, self.problems = agents_of(self.document, _NOTHING if main else shared, main=main)
+        self.agents, self.problems = agents_of(self.document, shared, main=main)
         self.targets = frozenset(name for name, _ in target_names(self.document))
         self.idle = tuple(agent for agent in self.agents if not agent.targets)
         self.shared = shared
@@ -144,13 +144,18 @@ class Configuration:
             elif read := self._read_again(path, known, problems):
                 reads[path] = read
         self._files = reads
-        self._share(reads.get(self._main))
-        for path, read in reads.items():
-            if read.shared is not self._shared:
-                read.interpret(self._shared, main=path == self._main)
+        main = reads.get(self._main)
+        if main:
+            self._share(main)
+        for read in reads.values():
+            if read is not main and read.shared is not self._shared:
+                read.interpret(self._shared)
 
-    def _share(self, main: _Read | None) -> None:
-        if main is None or not isinstance(main.document.value, dict):
+    def _share(self, main: _Read) -> None:
+        if main.shared is None:
+            main.interpret(_NOTHING, main=True)
+        # Defaults with mistakes are no values; nothing is used before they are mended.
+        if main.problems:
             return
         shared = shared_defaults(main.document)
         # The same object as before when nothing changed in it, so that comparing costs nothing.

@@ -344,6 +344,39 @@ def test_a_mistake_does_no_harm_to_what_was_read_before(folder):
     assert after == before and after.agents["bob"] is before.agents["bob"]
 
 
+@pytest.mark.parametrize(
+    "defaults",
+    [
+        "{targets: 5}",
+        "{targets: [[desk]]}",
+        "{targets: [{target: desk, options: [x]}]}",
+        "{targets: [{target: desk, reload: {timeout: 5}}]}",
+        "{workstations: 5}",
+        "{password: {command: [pass], timeout: 5}}",
+        "{account: [realm]}",
+        "{account: {transport: TLS}}",
+        "{account: {nat: yes}}",
+        "{relay: {mode: on}}",
+    ],
+)
+def test_a_mistake_in_the_shared_defaults_is_told_beside_those_of_other_files(folder, defaults):
+    write(folder, "agents.d/a.yaml", "agents: [{login: ana}]\n")
+    write(folder, "agents.d/b.yaml", "agents: [{login: bob, colour: red}]\n")
+    configuration = Configuration(folder, now=lambda: LATER)
+    for before in ("", "defaults: {user: x}\n"):
+        write(folder, "provisioner.yaml", MAIN + before)
+        with pytest.raises(ProvisionerError):
+            configuration.load()
+        write(folder, "provisioner.yaml", f"{MAIN}defaults: {defaults}\n")
+        with pytest.raises(ProvisionerError) as refused:
+            configuration.load()
+        main, other = refused.value.problems
+        assert str(main.where).startswith(f"{folder}/provisioner.yaml:3:") and "colour" in other.what
+    write(folder, "agents.d/b.yaml", "agents: []\n")
+    write(folder, "provisioner.yaml", f"{MAIN}defaults: {{user: y}}\n")
+    assert configuration.load().settings.agents["ana"].user == "y"
+
+
 def test_defaults_go_under_a_files_own_and_these_under_an_agents(folder):
     write(
         folder, "provisioner.yaml", MAIN + "defaults: {user: x, home: /m, account: {dtmf: info, port: 1, realm: m}}\n"
