@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 import trustme
 from aiohttp import WSMsgType, web
 
+from provisioner.core.sip.framing import take_message
 from provisioner.core.sip.headers import Header, Headers
-from provisioner.core.sip.message import Message, Request, Response, parse_message, print_message, take_message
+from provisioner.core.sip.message import Message, Request, Response, parse_message, print_message
 
 PHONE = "<sip:1001@192.0.2.7:5060;transport=wss>;expires=96"
 Answer = Response | bytes | None

@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol
 
 from provisioner.core.account import Transport
+from provisioner.core.sip.framing import take_message
 from provisioner.core.sip.grammar import NotSip
-from provisioner.core.sip.message import Message, parse_message, take_message
+from provisioner.core.sip.message import Message, parse_message
 from provisioner.core.sip.trial import Address, Failure, Obstacle, Stage, host_port
 
 _PIECE = 65_536

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 
+from provisioner.core.sip.framing import take_message
 from provisioner.core.sip.headers import Header, Headers
-from provisioner.core.sip.message import Message, Request, Response, parse_message, print_message, take_message
+from provisioner.core.sip.message import Message, Request, Response, parse_message, print_message
 
 PATIENCE = 20.0
 

@@ -1,4 +1,4 @@
-"""What a phone sends over TCP or UDP, as messages and keep-alives (RFC 3261 section 18.3, RFC 5626 section 4.4.1)."""
+"""What comes over TCP or UDP, as messages and keep-alives (RFC 3261 section 18.3, RFC 5626 section 4.4.1)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PING, PONG = b"\r\n\r\n", b"\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """The phone asks whether somebody is here; the answer is PONG."""
+    """The other end asks whether somebody is here; the answer is PONG."""
 
 
 class TooLarge(NotSip):
@@ -48,6 +48,14 @@ def take_from_stream(stream: bytes) -> tuple[Message | Ping | None, bytes]:
         raise TooLarge(head)
     start, stop = end + len(PING), end + len(PING) + length
     return (replace(head, body=stream[start:stop]), stream[stop:]) if stop <= len(stream) else (None, stream)
+
+
+def take_message(stream: bytes) -> tuple[Message | None, bytes]:
+    """As ``take_from_stream``, for whoever answers no keep-alive. Raises NotSip."""
+    one, rest = take_from_stream(stream)
+    while isinstance(one, Ping):
+        one, rest = take_from_stream(rest)
+    return one, rest
 
 
 def read_packet(packet: bytes) -> Message | Ping | None:

@@ -67,27 +67,6 @@ def parse_message(packet: bytes) -> Message:
     return _message(start, headers, rest if length is None else rest[:length])
 
 
-def take_message(stream: bytes) -> tuple[Message | None, bytes]:
-    """The first message of what a TCP or TLS connection brought so far, and the bytes after it; None as long as it is
-    not complete. Blank lines before it are skipped (section 7.5).
-
-    Raises NotSip, also without Content-Length (section 20.14) and for a message above LARGEST.
-    """
-    head, rest = _cut(stream)
-    if head is None:
-        if len(rest) > LARGEST:
-            raise NotSip(f"its headers are longer than {LARGEST} bytes")
-        return None, rest
-    start, headers, length = _read_head(head)
-    if length is None:
-        raise NotSip("Content-Length is missing")
-    if len(head) + length > LARGEST:
-        raise NotSip(f"it is longer than {LARGEST} bytes")
-    if length > len(rest):
-        return None, stream
-    return _message(start, headers, rest[:length]), rest[length:]
-
-
 def read_head(received: bytes) -> tuple[Message, int | None]:
     """The message without its body, and how long that is said to be. Raises NotSip, also for half a head."""
     head, _ = _cut(received)

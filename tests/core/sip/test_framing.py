@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.core.sip.framing import MOST_BYTES, Ping, TooLarge, read_packet, take_from_stream
+from provisioner.core.sip.framing import MOST_BYTES, Ping, TooLarge, read_packet, take_from_stream, take_message
 from provisioner.core.sip.grammar import NotSip
-from provisioner.core.sip.message import MOST_FIELDS, Request, parse_message, take_message
+from provisioner.core.sip.message import MOST_FIELDS, Request, parse_message
 from tests.core.sip import torture
 
 HEAD = "OPTIONS sip:a SIP/2.0\r\nVia: x\r\nl: {}\r\n\r\n"
