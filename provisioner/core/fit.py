@@ -19,12 +19,13 @@ from provisioner.core.options import wrong_options
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reach import directly, through_relay
 from provisioner.core.relay_way import RelayMode, RelayWay, call_lacks, relay_transport
+from provisioner.core.schema_words import LANGUAGE
 from provisioner.core.secret import Secret
 from provisioner.core.sip.address import name_addr, sip_user
 from provisioner.core.sip.grammar import inside_quotes
 from provisioner.core.target import Target, Word
 
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z]{2,4})?")
+_LANGUAGE = re.compile(LANGUAGE)
 _ORDER = (Transport.TLS, Transport.TCP, Transport.UDP, Transport.WSS, Transport.WS)
 
 

@@ -9,6 +9,7 @@ from provisioner.core.schema_words import (
     ABSOLUTE,
     ARGUMENT,
     BRACES,
+    CREDENTIAL,
     DURATION,
     FILLED,
     FILLED_IN,
@@ -16,8 +17,12 @@ from provisioner.core.schema_words import (
     HOME,
     HOST,
     HOST_PORT,
+    LANGUAGE,
+    NO_BLANK,
     ONE_LINE,
     URL,
+    VARIABLE,
+    WEBSOCKET_PATH,
     WEBSOCKET_URL,
 )
 from provisioner.core.spelling import did_you_mean
@@ -29,11 +34,11 @@ _PLAIN = {
     HOME: ("is not an absolute path without `..`", "begin it with `/`, and name the folder itself"),
     ONE_LINE: ("is not one line of text", "write it in one line, without control characters"),
     WEBSOCKET_URL: ("is not the address of a WebSocket", "write wss://NAME:PORT/PATH, no user, no blanks"),
-    r"^/[!-~]*$": ("is not the path of a WebSocket", "begin it with `/`, no blanks"),
-    r"^\S+$": ("has a blank in it", "remove the blank"),
-    "^[A-Za-z_][A-Za-z0-9_]*$": ("is not the name of an environment variable", "write letters, digits and `_` only"),
-    r"^[A-Za-z0-9._@-]+$": ("is not the name of a credential", "write letters, digits and `._@-` only"),
-    r"^[A-Za-z]{2,3}([-_][A-Za-z]{2,4})?$": ("is not a language", "write a code such as es or pt-BR"),
+    WEBSOCKET_PATH: ("is not the path of a WebSocket", "begin it with `/`, no blanks"),
+    NO_BLANK: ("has a blank in it", "remove the blank"),
+    VARIABLE: ("is not the name of an environment variable", "write letters, digits and `_` only"),
+    CREDENTIAL: ("is not the name of a credential", "write letters, digits and `._@-` only"),
+    LANGUAGE: ("is not a language", "write a code such as es or pt-BR"),
 }  # fmt: skip
 
 

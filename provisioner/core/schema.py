@@ -16,6 +16,7 @@ from provisioner.core.schema_words import (
     HOST_NAME,
     HOST_PORT,
     URL,
+    WEBSOCKET_PATH,
     Schema,
     choice,
     duration,
@@ -70,7 +71,7 @@ _PLATFORM = mapping(
             {
                 "host": HOST_NAME | {"description": "Host. Default: the SIP domain.", "x-sample": "sip.acme.example"},
                 "port": number("TCP port. Default: 8089 for wss, 8088 for ws.", 1, 65535, sample=8089),
-                "path": text("Path of the WebSocket resource.", pattern=r"^/[!-~]*$", default="/ws"),
+                "path": text("Path of the WebSocket resource.", pattern=WEBSOCKET_PATH, default="/ws"),
             },
         ),
         "ports": section(

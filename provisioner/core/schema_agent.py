@@ -6,11 +6,15 @@ from provisioner.core.codec import NAMES
 from provisioner.core.schema_reload import RELOAD
 from provisioner.core.schema_words import (
     ABSOLUTE,
+    CREDENTIAL,
     FOLDER,
     HOME,
     HOST_NAME,
+    LANGUAGE,
+    NO_BLANK,
     ONE_LINE,
     TRANSPORTS,
+    VARIABLE,
     WEBSOCKET_URL,
     choice,
     duration,
@@ -24,7 +28,7 @@ from provisioner.core.schema_words import (
 ACCOUNT = section(
     "Values that replace what the platform says, for one agent or, in `defaults`, for all.",
     {
-        "name": text("SIP user name.", pattern=r"^\S+$", sample=1997),
+        "name": text("SIP user name.", pattern=NO_BLANK, sample=1997),
         "display_name": text("Name that the called person sees.", sample="Ana Pérez"),
         "domain": HOST_NAME | {"description": "SIP domain.", "x-sample": "acme.ucontactcloud.com"},
         "server": HOST_NAME
@@ -54,9 +58,7 @@ ACCOUNT = section(
             "x-sample": "proxy.acme.example:5060",
         },
         "expires": number("Seconds between registrations; Asterisk takes 60 to 3600.", 60, 3600, default=600),
-        "language": text(
-            "Language of the phone, such as es or pt-BR.", pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z]{2,4})?$", sample="es"
-        ),
+        "language": text("Language of the phone, such as es or pt-BR.", pattern=LANGUAGE, sample="es"),
     },
 )
 
@@ -151,12 +153,12 @@ PASSWORD = {
                 ),
                 "env": text(
                     "Environment variable that holds it.",
-                    pattern="^[A-Za-z_][A-Za-z0-9_]*$",
+                    pattern=VARIABLE,
                     sample="VCISNEROS_PASSWORD",
                 ),
                 "credential": text(
                     "Credential of the systemd unit that holds it (LoadCredential=).",
-                    pattern=r"^[A-Za-z0-9._@-]+$",
+                    pattern=CREDENTIAL,
                     sample="vcisneros",
                 ),
                 "command": list_of(

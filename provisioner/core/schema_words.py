@@ -33,6 +33,11 @@ FILLED = ("folder", "home", "user", "login")
 BRACES = r"(?<![\${])\{([A-Za-z_]+)\}"
 FILLED_IN = rf"^(?!([\s\S]*[^\${{])?\{{(?!({'|'.join(FILLED)})\}})[A-Za-z_]+\}})"
 ARGUMENT = FILLED_IN + ONE_LINE.removeprefix("^")
+WEBSOCKET_PATH = r"^/[!-~]*$"
+NO_BLANK = r"^\S+$"
+VARIABLE = "^[A-Za-z_][A-Za-z0-9_]*$"
+CREDENTIAL = r"^[A-Za-z0-9._@-]+$"
+LANGUAGE = r"^[A-Za-z]{2,3}([-_][A-Za-z]{2,4})?$"
 TRANSPORTS = ["udp", "tcp", "tls", "ws", "wss"]
 
 HOST_NAME: Schema = {"type": "string", "pattern": HOST, "maxLength": 255}
