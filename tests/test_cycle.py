@@ -273,7 +273,7 @@ def link_the_folder(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("spoil", "what"),
     [
-        (spoil_template, "phone/codecs.ini.j2: the template fails with ZeroDivisionError"),
+        (spoil_template, "phone/codecs.ini.j2:1:1: the template fails with ZeroDivisionError"),
         (stand_in_the_way, ".phone/codecs.ini: a folder stands where a file should be (move it away)"),
         (link_the_folder, ".phone: this is a symbolic link"),
     ],

@@ -9,39 +9,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-from provisioner.core import escape, turns
+from provisioner.core import escape
 from provisioner.core.fit import Fit
 from provisioner.core.formats import FORMATS, Leaves, Unreadable
 from provisioner.core.plan import DesiredFile
-from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.core.problem import Problem, ProvisionerError
 from provisioner.core.secret import Secret
-from provisioner.core.spelling import did_you_mean
-from provisioner.core.target import VALUES, FileSpec, Target
+from provisioner.core.target import FileSpec, Target
+from provisioner.core.template import FLATTER, fill, told, wrong
 
 _MARK = "xQ"
 _TOKEN = re.compile(f"Q[0-9]{{3}}{_MARK}")
-# A value inside these would be escaped twice, or would come from somewhere else.
-_REFUSED = {
-    nodes.Macro: "macro", nodes.CallBlock: "call", nodes.FilterBlock: "filter", nodes.AssignBlock: "set … endset",
-    nodes.Include: "include", nodes.Import: "import", nodes.FromImport: "import", nodes.Extends: "extends",
-    nodes.Block: "block", nodes.EvalContextModifier: "autoescape", nodes.Call: "a function", nodes.Pow: "**",
-}  # fmt: skip
-# What may be done to a value in a template. Nothing that escapes (that is the target's business), marks as safe, or
-# changes letters: a value is written whole.
-_FILTERS = ("first", "join", "last", "length", "list", "reverse", "sort")
-_TESTS = ("defined", "undefined", "mapping", "string", "number")
-# No phone's file is nearly as long, and a courier takes several of them in one message.
-_LONGEST = 1024 * 1024  # characters
-_FLATTER = "this is nested without end", "write it flatter"
 _UNUSUAL = "remove unusual characters from the names of this agent"
 # The phone's own words and closed lists, which templates compare; all else is free text that they only write.
 WORDS = frozenset({"transport", "dtmf", "media_encryption", "codecs", "codecs_off", "turn.transport"})
@@ -59,24 +43,22 @@ class Rendered:
 def render(target: Target, fit: Fit) -> tuple[Rendered, ...]:
     """All files of one target, with paths relative to the target's folder.
 
-    Raises ProvisionerError: a template that is wrong, a value that a file cannot hold, a file that the phone would not
-    read as it was meant.
+    Raises ProvisionerError with what is wrong of each file: a template that is wrong, a value that a file cannot hold,
+    a file that the phone would not read as it was meant.
     """
     originals: dict[str, str | Secret] = {}
     words = WORDS | {f"options.{name}" for name, option in target.options.items() if option.values}
     filling = _Filling(fit.names, json.dumps(_stand_ins(fit.names, originals, words)), originals)
-    return tuple(_render_file(f"{target.name}/{spec.template}", spec, filling) for spec in target.files)
-
-
-def check_templates(target: Target) -> tuple[Problem, ...]:
-    """What is wrong with the templates themselves, before there is any account."""
+    made: list[Rendered] = []
     problems: list[Problem] = []
     for spec in target.files:
         try:
-            _template(f"{target.name}/{spec.template}", spec)
+            made.append(_render_file(f"{target.name}/{spec.template}", spec, filling))
         except ProvisionerError as error:
             problems += error.problems
-    return tuple(dict.fromkeys(problems))
+    if problems:
+        raise ProvisionerError(dict.fromkeys(problems))
+    return tuple(made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +79,7 @@ class _Shape:
 
 
 def _render_file(where: str, spec: FileSpec, filling: _Filling) -> Rendered:
-    text = _fill(where, spec, filling.names)
+    text = fill(where, spec, filling.names)
     originals = filling.originals
     shape = _shape(where, spec, filling.stand_ins)
     leaves = _read(where, spec, text, _UNUSUAL)
@@ -117,82 +99,9 @@ def _hidden(shape: _Shape, originals: Mapping[str, str | Secret]) -> frozenset[s
 _path = lru_cache(maxsize=256)(PurePosixPath)
 
 
-@lru_cache(maxsize=256)
-def _template(where: str, spec: FileSpec) -> Template:
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined,
-        finalize=_escape(spec),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    environment.globals.clear()
-    try:
-        tree = environment.parse(spec.source)
-        problems = tuple(_mistakes(where, tree))
-        if problems:
-            raise ProvisionerError(problems)
-        return environment.from_string(turns.bound(tree, environment))
-    except TemplateSyntaxError as error:
-        raise _wrong(where, f"this is not a Jinja template: {error.message}", "mend it", error.lineno) from None
-    except (RecursionError, SyntaxError, MemoryError):  # Jinja's limits, and those of Python, which it is compiled to
-        raise _wrong(where, *_FLATTER) from None
-    except ProvisionerError as error:
-        # A constant of the template is escaped when it is compiled.
-        raise _renamed(where, error) from None
-
-
-def _mistakes(where: str, tree: nodes.Template) -> Iterator[Problem]:
-    """What a template may not hold, and names that there are not, each at its line."""
-    for node in tree.find_all(tuple(_REFUSED)):
-        word = next(word for kind, word in _REFUSED.items() if isinstance(node, kind))
-        yield _problem(where, f"`{word}` cannot stand in a template", "use names, `if` and `for`", node.lineno)
-    for filtered in tree.find_all(nodes.Filter):
-        if filtered.name not in _FILTERS:
-            fix = f"values are written whole and escaped by the target; there are: {', '.join(_FILTERS)}"
-            yield _problem(where, f"the filter `{filtered.name}` cannot stand in a template", fix, filtered.lineno)
-    for test in tree.find_all(nodes.Test):
-        if test.name not in _TESTS:
-            yield _problem(where, f"there is no test `{test.name}`", f"there are: {', '.join(_TESTS)}", test.lineno)
-    unknown = meta.find_undeclared_variables(tree) - set(VALUES)
-    for name in tree.find_all(nodes.Name):
-        if name.name in unknown and name.ctx == "load":
-            fix = did_you_mean(name.name, VALUES) or f"there are: {', '.join(VALUES)}"
-            yield _problem(where, f"there is no value `{name.name}`", fix, name.lineno)
-
-
-def _fill(where: str, spec: FileSpec, names: Mapping[str, Any]) -> str:
-    template = _template(where, spec)
-    try:
-        return "".join(_within(where, template.generate({**names, **turns.allowance()})))
-    except ProvisionerError as error:
-        raise _renamed(where, error) from None
-    except TemplateError as error:
-        raise _wrong(where, f"the template cannot be filled: {error.message}", "see the names in the README") from None
-    except Exception as error:  # a template is somebody's program: whatever it raises is its own mistake
-        raise _wrong(where, f"the template fails with {type(error).__name__}", "mend it") from None
-
-
-def _within(where: str, pieces: Iterable[str]) -> Iterator[str]:
-    """The pieces of a file, which may go on for long."""
-    length = 0
-    for piece in pieces:
-        length += len(piece)
-        if length > _LONGEST:
-            raise _wrong(where, f"the file grows beyond {_LONGEST} characters", "look at its `for`")
-        yield piece
-
-
-def _escape(spec: FileSpec) -> escape.Escape:
-    if spec.characters or spec.refuse:
-        return escape.mapped(dict(spec.characters), spec.refuse)
-    return FORMATS[spec.format].escape
-
-
 @lru_cache(maxsize=512)
 def _shape(where: str, spec: FileSpec, stand_ins: str) -> _Shape:
-    leaves = _read(where, spec, _fill(where, spec, json.loads(stand_ins)), "mend the template")
+    leaves = _read(where, spec, fill(where, spec, json.loads(stand_ins)), "mend the template")
     filled = tuple(number for number, (name, value) in enumerate(leaves) if _MARK in name or _MARK in value)
     _check_code(where, [leaves[number] for number in filled], FORMATS[spec.format].code)
     return _Shape(leaves, filled)
@@ -202,7 +111,7 @@ def _check_code(where: str, filled: Leaves, code: str) -> None:
     for text in (value for name, value in filled if name == code):
         before = _TOKEN.split(text)[0].rpartition("\n")[2].strip()[-40:]
         what = f"a value stands in the code of the script, behind `{before}`"
-        raise _wrong(where, what, "write `window.name = {{ … }};` in a line of its own, and `window.name` in the code")
+        raise wrong(where, what, "write `window.name = {{ … }};` in a line of its own, and `window.name` in the code")
 
 
 def _stand_ins(value: Any, originals: dict[str, str | Secret], words: frozenset[str], name: str = "") -> Any:
@@ -244,21 +153,21 @@ def _read(where: str, spec: FileSpec, text: str, fix: str) -> Leaves:
         return FORMATS[spec.format].parse(text)
     except Unreadable as error:
         found = (f"in {problem.where} of what it makes, {problem.what}" for problem in error.problems)
-        raise ProvisionerError(_problem(where, what, fix) for what in found) from None
+        raise ProvisionerError(told(where, what, fix) for what in found) from None
     except RecursionError:
-        raise _wrong(where, *_FLATTER) from None
+        raise wrong(where, *FLATTER) from None
 
 
 def _compare(where: str, leaves: Leaves, shape: _Shape, originals: Mapping[str, str]) -> None:
     meant = list(shape.leaves)
     if len(leaves) != len(meant):
-        raise _wrong(where, "a value would add or remove a line or an element of the file", _UNUSUAL)
+        raise wrong(where, "a value would add or remove a line or an element of the file", _UNUSUAL)
     for number in shape.filled:
         name, value = meant[number]
         meant[number] = _filled_in(name, originals), _filled_in(value, originals)
     if leaves != meant:
         name = next(shape.leaves[number][0] for number, leaf in enumerate(leaves) if leaf != meant[number])
-        raise _wrong(where, f"the phone would not read `{name}` as it was meant", _UNUSUAL)
+        raise wrong(where, f"the phone would not read `{name}` as it was meant", _UNUSUAL)
 
 
 def _filled_in(text: str, originals: Mapping[str, str]) -> str:
@@ -274,20 +183,4 @@ def _check_lines(where: str, spec: FileSpec, text: str) -> None:
     for number, line in enumerate(text.encode().split(b"\n"), 1):
         if len(line) > spec.longest_line:
             what = f"a line of {len(line)} bytes; the phone silently cuts it after {spec.longest_line}"
-            raise _wrong(where, what, "shorten the display name or the codec list", number)
-
-
-def _renamed(where: str, error: ProvisionerError) -> ProvisionerError:
-    """The same problems, said of this template."""
-    return ProvisionerError(
-        Problem(Place(where, problem.where.line, problem.where.column), problem.what, problem.fix)
-        for problem in error.problems
-    )
-
-
-def _problem(where: str, what: str, fix: str, line: int = 0) -> Problem:
-    return Problem(Place(where, line, 1 if line else 0), what, fix)
-
-
-def _wrong(where: str, what: str, fix: str, line: int = 0) -> ProvisionerError:
-    return ProvisionerError(_problem(where, what, fix, line))
+            raise wrong(where, what, "shorten the display name or the codec list", number)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from provisioner.core.document import read_document
 from provisioner.core.problem import Place, Problem, ProvisionerError
-from provisioner.core.render import check_templates
-from provisioner.core.target import MANIFEST, Target, target_from
+from provisioner.core.target import MANIFEST, FileSpec, Target, target_from
+from provisioner.core.template import check_templates
 from provisioner.edge.signature import Signature, is_settled, signatures_in
 
 MANIFEST_NAME = "manifest.yaml"
@@ -107,17 +107,24 @@ def _folders_in(folder: Path) -> list[Path]:
 
 def _made(folder: Path, texts: Mapping[str, str]) -> Target:
     manifest = read_document(str(folder / MANIFEST_NAME), texts[MANIFEST_NAME], MANIFEST)
-    target = target_from(folder.name, manifest, texts)
+    try:
+        target = target_from(folder.name, manifest, texts)
+    except ProvisionerError as error:
+        # JSON holds all that any format holds: what is told now is wrong whatever the manifest will say.
+        specs = [FileSpec(name, name, text, "json") for name, text in texts.items() if name != MANIFEST_NAME]
+        raise ProvisionerError([*error.problems, *_in_templates(folder, specs)]) from None
     # Those that ship are checked by the tests; a start need not wait for templates that nobody uses.
-    problems = () if folder.parent in (_PACKAGED, _BESIDE) else check_templates(target)
+    problems = () if folder.parent in (_PACKAGED, _BESIDE) else _in_templates(folder, target.files)
     if problems:
-        raise ProvisionerError(_whole(folder, problem) for problem in problems)
+        raise ProvisionerError(problems)
     return target
 
 
-def _whole(folder: Path, problem: Problem) -> Problem:
-    """Core names a template as ``target/template``; people look for the file."""
-    return replace(problem, where=replace(problem.where, subject=str(folder.parent / problem.where.subject)))
+def _in_templates(folder: Path, specs: Iterable[FileSpec]) -> tuple[Problem, ...]:
+    """What is wrong with templates; core names them ``target/template``, and people look for the file."""
+    found = check_templates(folder.name, specs)
+    places = (replace(problem.where, subject=str(folder.parent / problem.where.subject)) for problem in found)
+    return tuple(replace(problem, where=where) for problem, where in zip(found, places, strict=True))
 
 
 def _text(path: Path) -> str:

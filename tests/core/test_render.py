@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from provisioner.core.fit import Choice, Fit, fit
-from provisioner.core.problem import ProvisionerError
-from provisioner.core.render import check_templates, render
+from provisioner.core.problem import Problem, ProvisionerError
+from provisioner.core.render import render
 from provisioner.core.secret import STARS, Secret
 from provisioner.core.target import FileSpec, Option, Target
+from provisioner.core.template import check_templates
 from tests.targets.stage import account, fitted, row, target
 
 SENTINEL = "sentinel-4711"
@@ -24,6 +25,10 @@ def of(source: str, format: str = "text", **spec: object) -> Target:
 def fitting(**names: object) -> Fit:
     base = fitted("json", account(row()))
     return replace(base, names={**base.names, **names})
+
+
+def mistakes(one: Target) -> tuple[Problem, ...]:
+    return check_templates(one.name, one.files)
 
 
 def text(source: str, format: str = "text", **names: object) -> str:
@@ -72,14 +77,12 @@ def problems(source: str, format: str = "text", **names: object) -> list[str]:
     ],
 )  # fmt: skip
 def test_what_cannot_stand_in_a_template_is_said_at_its_line_before_there_is_an_account(source, line, what):
-    found = [str(problem) for problem in check_templates(of(source))]
+    found = [str(problem) for problem in mistakes(of(source))]
     assert any(one.startswith(f"own/f.j2:{line}:1: ") and what in one for one in found), found
 
 
 def test_every_mistake_of_a_template_is_said_at_once():
-    found = "\n".join(
-        map(str, check_templates(of("{{ nam }}\n{{ name|e }}\n{% set x %}{% endset %}\n{{ agent|safe }}")))
-    )
+    found = "\n".join(map(str, mistakes(of("{{ nam }}\n{{ name|e }}\n{% set x %}{% endset %}\n{{ agent|safe }}"))))
     for line in (1, 2, 3, 4):
         assert f"own/f.j2:{line}:1" in found
 
@@ -91,8 +94,23 @@ def test_every_mistake_of_a_template_is_said_at_once():
      "{{ codecs|reverse|list|first }}", "{{ outbound_proxy_uri or registrar ~ ';lr' }}"],
 )  # fmt: skip
 def test_names_if_and_for_are_enough_and_allowed(source):
-    assert check_templates(of(source)) == ()
+    assert mistakes(of(source)) == ()
     assert render(of(source), fitting())
+
+
+def test_every_file_of_a_target_says_what_is_wrong_with_it():
+    sources = "{{ none }}", "fine", "\n{{ name + 1 }}", "<a>", "{{ none }}"
+    files = [
+        FileSpec(f"f{n}", f"{n}.j2", source, "xml" if "<" in source else "text") for n, source in enumerate(sources)
+    ]
+    with pytest.raises(ProvisionerError) as caught:
+        render(replace(of(""), files=tuple(files)), fitting())
+    assert [str(problem.where) for problem in caught.value.problems] == [
+        "own/0.j2:1:1",
+        "own/2.j2:2:1",
+        "own/3.j2",
+        "own/4.j2:1:1",
+    ]
 
 
 @pytest.mark.parametrize("constant", ["none", "true", "false", "[]", "codecs", "1.5", "options", "elsewhere"])
@@ -112,7 +130,19 @@ def test_a_value_that_is_not_known_is_an_error():
 
 def test_a_template_that_fails_says_which_and_why_without_the_value():
     (problem,) = problems("{{ name + 1 }}", name=SENTINEL)
-    assert problem == "own/f.j2: the template fails with TypeError (mend it)"
+    assert problem == "own/f.j2:1:1: the template fails with TypeError (mend it)"
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["none", "codecs", "name + 1", "name * 2", "turn.server", "codecs[7]", "options.nosuch", "codecs|first|first|list"],
+)
+def test_what_fails_while_a_template_is_filled_is_said_at_its_line(expression):
+    source = (
+        "{# a\n#}{% if name %}\n{% for codec in codecs %}\n" + f"{{{{ {expression} }}}}\n{{% endfor %}}\n{{% endif %}}"
+    )
+    (problem,) = problems(source)
+    assert problem.startswith("own/f.j2:4:1: ")
 
 
 @pytest.mark.parametrize(
@@ -127,9 +157,7 @@ def test_a_template_that_fails_says_which_and_why_without_the_value():
     ids=["parentheses", "sum", "if", "indented", "for"],
 )
 def test_a_template_nested_without_end_is_a_mistake_of_its_own_and_no_bug(source):
-    assert [str(one) for one in check_templates(of(source))] == [
-        "own/f.j2: this is nested without end (write it flatter)"
-    ]
+    assert [str(one) for one in mistakes(of(source))] == ["own/f.j2: this is nested without end (write it flatter)"]
 
 
 @pytest.mark.parametrize(
@@ -142,12 +170,27 @@ def test_a_file_nested_without_end_is_a_mistake_of_its_template_and_no_bug(forma
 
 @pytest.mark.parametrize(
     "source",
-    ["{{ 'x' * 10000000 }}", "{% for a in codecs %}{% for b in codecs %}{{ 'x' * 900000 }}{% endfor %}{% endfor %}"],
+    ["{{ codecs|join }}", "{% for a in codecs %}{{ a }}{% endfor %}"],
     ids=["at once", "by and by"],
 )
 def test_a_file_without_end_is_not_made(source):
-    (problem,) = problems(source, codecs=["a", "b"])
+    (problem,) = problems(source, codecs=["x" * 600_000, "x" * 600_000])
     assert problem == "own/f.j2: the file grows beyond 1048576 characters (look at its `for`)"
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["'x' * 10000000000", "10000000000 * 'x'", "[0] * 10000000000", "codecs * 10000000000", "name * port",
+     "'%9999999999d' % 1", "name % 1", "codecs * 10000000000 * 10000000000"],
+)  # fmt: skip
+@pytest.mark.parametrize("form", ["{{ %s }}", "{%% for a in %s %%}{%% endfor %%}", "{%% set a = %s %%}"])
+def test_what_multiplies_texts_and_lists_fills_no_memory(expression, form):
+    (problem,) = problems(f"\n{form % expression}")
+    assert "stands beside what is no number (write it out)" in problem
+
+
+def test_numbers_are_reckoned_with():
+    assert text("{{ expires * 1000 }} {{ expires % 7 }} {{ expires // 60 + 1 - 2 }}", expires=600) == "600000 5 9"
 
 
 @pytest.mark.parametrize("inner", ["", "{{ '' }}", "{% if a == 'nothing' %}x{% endif %}"])
@@ -155,7 +198,7 @@ def test_loops_without_end_are_ended_though_they_write_nothing(inner):
     long = ["x"] * 500
     loops = "{% for a in codecs %}" * 6 + inner + "{% endfor %}" * 6
     (problem,) = problems(loops, codecs=long)
-    assert problem == "own/f.j2: its loops take more than 100000 turns (look at its `for`)"
+    assert problem == "own/f.j2:1:1: its loops take more than 100000 turns (look at its `for`)"
     # Each file has its turns anew, and what a loop knows of itself stays true.
     once = "{% for a in codecs if a %}{{ loop.index }}/{{ loop.length }}{{ '' if loop.last else ' ' }}{% endfor %}"
     assert text(once, codecs=["x", "", "y"]) == "1/2 2/2"
@@ -164,8 +207,8 @@ def test_loops_without_end_are_ended_though_they_write_nothing(inner):
 
 def test_a_template_cannot_reach_what_its_loops_are_counted_with():
     assert text("{% set turns = 5 %}{% for a in codecs %}{{ turns }}{% endfor %}", codecs=["x", "y"]) == "55"
-    assert "turns" in str(check_templates(of("{{ turns }}"))[0])
-    assert "turns" in str(check_templates(of("{{ codecs|turns }}"))[0])
+    assert "turns" in str(mistakes(of("{{ turns }}"))[0])
+    assert "turns" in str(mistakes(of("{{ codecs|turns }}"))[0])
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from provisioner.core.derive import Secrets
 from provisioner.core.parcel import Home
 from provisioner.core.prepare import Job, prepare
 from provisioner.core.reason import Identity, Wanted
-from provisioner.core.render import check_templates
 from provisioner.core.secret import Secret
 from provisioner.core.settings import TargetChoice
+from provisioner.core.template import check_templates
 from provisioner.edge.catalog import CatalogReader, shipped
 from tests.edge.opened import opened
 from tests.targets.stage import PASSWORD, PLATFORM, agent, row
@@ -84,6 +84,13 @@ def test_the_sites_folder_wins(tmp_path):
     catalog = CatalogReader([shipped(), tmp_path]).read()
     assert set(catalog.targets) == SHIPPED
     assert set(files(catalog, "jssip")[0]) == {"own.ini"}
+
+
+def test_mistakes_of_manifest_and_templates_are_said_at_once(tmp_path):
+    own = drop(tmp_path, manifest=MANIFEST.replace("title", "titel"), template="[a]\nb={{ nam }}\nc={{ true }}\n")
+    (own / "other.j2").write_text("\n{{ name|safe }}")
+    places = [str(problem.where) for problem in CatalogReader([tmp_path]).read().broken["own"]]
+    assert places == [f"{own}/{at}" for at in ("manifest.yaml:1:1", "other.j2:2:1", "own.ini.j2:2:1")]
 
 
 BREAKS = {
@@ -174,4 +181,4 @@ def test_a_folder_that_cannot_be_read_is_said_and_the_shipped_targets_stay(tmp_p
 
 @pytest.mark.parametrize("name", sorted(CatalogReader([shipped()]).read().targets))
 def test_no_template_that_ships_has_a_mistake(name):
-    assert check_templates(CatalogReader([shipped()]).read().targets[name]) == ()
+    assert check_templates(name, CatalogReader([shipped()]).read().targets[name].files) == ()
