@@ -186,7 +186,11 @@ class _Reader:
             return text
         if _INTEGER.fullmatch(text):
             return int(text)
-        return float(text) if _NUMBER.fullmatch(text) else text
+        if not _NUMBER.fullmatch(text):
+            return text
+        # A whole number is one however it is written, for JSON schema too.
+        number = float(text)
+        return int(number) if "integer" in types and number.is_integer() else number
 
     def _resolve(self, schema: object, kind: str) -> Mapping[str, Any]:
         """The branch of ``schema`` that speaks of this kind of node."""
