@@ -53,6 +53,8 @@ def misfit(pattern: str, text: str) -> tuple[str, str]:
 def _length(text: str) -> tuple[str, str]:
     if re.fullmatch(r"[0-9]+", text):
         return "has no unit", f"write {text[:6]}s for seconds, or {text[:6]}ms, m, h, d"
+    if re.fullmatch(r"[0-9]+(\.[0-9]{1,3})?(ms|s|m|h|d)", text):
+        return "is too long", "write 9999d or less, or another unit"
     return "is not a length of time", _UNITS
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 Schema = dict[str, Any]
 
-DURATION = r"^[0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h|d)$"
+# No clock or timer of the system takes more than some centuries.
+DURATION = r"^([0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h)|[0-9]{1,4}(\.[0-9]{1,3})?d)$"
 _HEX = "[0-9A-Fa-f]{1,4}"
 _IPV6 = "|".join(
     [rf"({_HEX}:){{7}}{_HEX}", rf"({_HEX}:){{1,7}}:", rf":(:{_HEX}){{1,7}}", "::"]

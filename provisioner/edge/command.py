@@ -14,6 +14,10 @@ from dataclasses import dataclass
 from provisioner.core.errand import Ran
 
 
+# Milliseconds; a month. poll(2) takes no more than fits in a C int.
+_LONGEST_POLL = 2**31 - 1
+
+
 @dataclass(frozen=True, slots=True)
 class Printed:
     """What a command gave: ``code`` is its exit code (negative: the signal that ended it)."""
@@ -99,7 +103,8 @@ def _read(pipe: int, end: int, *, deadline: float, most: int) -> bytes:
     events.register(end, select.POLLIN)
     os.set_blocking(pipe, False)
     while True:
-        ready = {descriptor for descriptor, _ in events.poll(max(0.0, deadline - time.monotonic()) * 1000)}
+        left = max(0.0, deadline - time.monotonic()) * 1000
+        ready = {descriptor for descriptor, _ in events.poll(min(left, _LONGEST_POLL))}
         if not ready:
             raise TooLateError
         if pipe in ready:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import fields
 from typing import Any
 
@@ -155,6 +156,11 @@ def test_the_shortest_time_is_a_time(part):
 )
 def test_times_are_seconds(text, length):
     assert LENGTH.fullmatch(text) and seconds(text) == length
+
+
+@pytest.mark.parametrize("text", ["9999.999d", "999999.999h", "999999.999m", "999999.999s", "999999.999ms"])
+def test_every_time_is_one_that_a_lock_and_a_timer_take(text):
+    assert LENGTH.fullmatch(text) and seconds(text) < threading.TIMEOUT_MAX
 
 
 HOSTS = [

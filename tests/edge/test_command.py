@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.core.errand import Ran
+from provisioner.core.times import seconds
 from provisioner.edge.awaited_command import run_command
 from provisioner.edge.command import Printed, TooLateError, TooMuchError, print_of, run
 from tests.machine import PATIENCE
@@ -160,6 +161,11 @@ async def test_no_descriptor_is_left_open():
 )
 def test_all_that_is_printed_is_taken(argv, printed):
     assert print_of(argv, PATIENCE, 200_000) == printed
+
+
+async def test_the_longest_time_that_the_settings_take_is_no_mistake(run_it: Run):
+    assert await run_it(shell("exit 0"), seconds("999999h")) == DONE
+    assert print_of(shell("echo secret"), seconds("999999h"), 100) == Printed(0, b"secret\n")
 
 
 @pytest.mark.parametrize("script", ["sleep 60", "echo half; sleep 60", "exec >&-; sleep 60", "while :; do :; done"])
