@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from provisioner.core.errand import Ran
 
-
 # Milliseconds; a month. poll(2) takes no more than fits in a C int.
 _LONGEST_POLL = 2**31 - 1
 
