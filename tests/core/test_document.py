@@ -30,7 +30,8 @@ def test_where_text_is_meant_it_stays_as_it_was_typed(text):
 @pytest.mark.parametrize(
     ("text", "schema", "meant"),
     [("5060", NUMBER, 5060), ("0123", NUMBER, "0123"), ("0x10", NUMBER, "0x10"), ("true", SWITCH, True),
-     ("false", SWITCH, False), ("off", SWITCH, "off"), ("Yes", SWITCH, "Yes"), ("1.5", {}, 1.5), ("5060.0", NUMBER, 5060), ("5060.5", NUMBER, 5060.5), ("2.0", {}, 2.0),
+     ("false", SWITCH, False), ("off", SWITCH, "off"), ("Yes", SWITCH, "Yes"), ("1.5", {}, 1.5),
+     ("5060.0", NUMBER, 5060), ("5060.5", NUMBER, 5060.5), ("2.0", {}, 2.0),
      ("~", TEXT, None),
      ("", TEXT, None), ("'off'", SWITCH, "off"), ('"0123"', NUMBER, "0123")],
 )  # fmt: skip
