@@ -125,8 +125,7 @@ def _known_to_the_service_only(served: Served, credentials: Credentials) -> set[
 
 def _of_targets(site: Site) -> Iterator[Problem]:
     """Broken targets matter when somebody uses them; otherwise they are among the remarks."""
-    used = {choice.target for agent in site.settings.agents.values() for choice in agent.targets}
-    for name in sorted(used & site.broken.keys()):
+    for name in sorted(_targets(site) & site.broken.keys()):
         yield from site.broken[name]
 
 

@@ -10,7 +10,7 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from provisioner.cli.common import REFUSED, complain
+from provisioner.cli.common import DONE, REFUSED, complain
 from provisioner.core.problem import ProvisionerError
 from provisioner.demo.story import tell
 
@@ -28,4 +28,4 @@ def run(options: argparse.Namespace) -> int:
     except ProvisionerError as error:
         complain(error.problems)
         return REFUSED
-    return 0
+    return DONE

@@ -22,7 +22,7 @@ from provisioner.cli.common import (
     print_json,
 )
 from provisioner.core.problem import ProvisionerError
-from provisioner.core.report import printable, problems_as_text
+from provisioner.core.report import BOLD, END, GREEN, RED, YELLOW, printable, problems_as_text
 from provisioner.edge.state_folder import state_exists, state_owner
 from provisioner.edge.store import open_store
 from provisioner.ledger import Ledger
@@ -30,8 +30,7 @@ from provisioner.opening import here, reader_of
 from provisioner.places import Places
 from provisioner.preview import AgentPreview, Held, as_json, preview
 
-_GREEN, _YELLOW, _RED, _BOLD, _END = "\033[32m", "\033[33m", "\033[31m", "\033[1m", "\033[0m"
-_COLOURS = {"+": _GREEN, "~": _YELLOW, "-": _RED}
+_COLOURS = {"+": GREEN, "~": YELLOW, "-": RED}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -73,14 +72,14 @@ def _previews(places: Places, workstation: str) -> tuple[AgentPreview, ...]:
 
 def _text(previews: Iterable[AgentPreview], *, colour: bool) -> Iterator[str]:
     for one in previews:
-        yield f"{_BOLD}{printable(one.agent)}{_END}: {one.login}" if colour else f"{printable(one.agent)}: {one.login}"
+        yield f"{BOLD}{printable(one.agent)}{END}: {one.login}" if colour else f"{printable(one.agent)}: {one.login}"
         for name, way in one.ways:
             yield f"  {printable(name)}: {way}"
         for change in one.changes:
             yield f"  {change.action} {printable(change.path)}"
             for line in change.lines:
                 shown = printable(line)
-                yield f"    {_COLOURS[line[0]]}{shown}{_END}" if colour else f"    {shown}"
+                yield f"    {_COLOURS[line[0]]}{shown}{END}" if colour else f"    {shown}"
         if one.problems:
             yield problems_as_text(one.problems, colour=colour)
         elif not one.changes and one.login == "stays logged in":

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 
-from provisioner.cli.common import NO_CONFIGURATION, REFUSED, add_places, add_workstation, places
+from provisioner.cli.common import DONE, NO_CONFIGURATION, REFUSED, add_places, add_workstation, places
 from provisioner.core.problem import ProvisionerError
 from provisioner.daemon import NoConfiguration, serve
 from provisioner.edge.journal import set_up_logging
@@ -41,4 +41,4 @@ def run(options: argparse.Namespace) -> int:
         for problem in error.problems:
             logging.getLogger(__name__).error("%s", problem)
         return REFUSED
-    return 0
+    return DONE

@@ -6,11 +6,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from provisioner.core.report import printable
+from provisioner.core.report import DIM, END, GREEN, RED, YELLOW, printable
 
-_GREEN, _YELLOW, _RED, _DIM, _END = "\033[32m", "\033[33m", "\033[31m", "\033[2m", "\033[0m"
 _PASSING = ("waiting", "logging in", "trouble", "away")
-_MARKS = {"good": ("●", _GREEN), "odd": ("●", _YELLOW), "bad": ("✗", _RED)}
+_MARKS = {"good": ("●", GREEN), "odd": ("●", YELLOW), "bad": ("✗", RED)}
 
 
 def status_as_text(status: Mapping[str, Any], *, now: float, colour: bool = False) -> str:
@@ -113,10 +112,10 @@ class _Lines:
 
     def _marked(self, kind: str, text: str) -> str:
         mark, colour = _MARKS[kind]
-        return f"{colour}{mark}{_END} {printable(text)}" if self._colour else f"{mark} {printable(text)}"
+        return f"{colour}{mark}{END} {printable(text)}" if self._colour else f"{mark} {printable(text)}"
 
     def _dim(self, text: str) -> str:
-        return f"{_DIM}{text}{_END}" if self._colour else text
+        return f"{DIM}{text}{END}" if self._colour else text
 
 
 def _way(target: Mapping[str, Any]) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from provisioner.core.report import printable, problems_as_text
+from provisioner.core.report import BOLD, DIM, END, GREEN, RED, YELLOW, printable, problems_as_text
 from provisioner.core.sip.trial import Trial
 from provisioner.verify import VerifiedAgent, VerifiedTarget, VerifiedTransport
 
-_GREEN, _YELLOW, _RED, _BOLD, _DIM, _END = "\033[32m", "\033[33m", "\033[31m", "\033[1m", "\033[2m", "\033[0m"
 _MOST_SHOWN = 5
 _INDENT = " " * 9
 
@@ -23,29 +22,29 @@ class Lines:
         """One agent: the verdict, each transport, each softphone."""
         verdict = "can register" if report.able else "cannot register as it is"
         who = f"  {report.account.name}@{report.account.domain}" if report.account else ""
-        yield f"{self._mark(report.able)} {self._in(_BOLD, report.agent)}: {verdict}{self._in(_DIM, who)}"
+        yield f"{self._mark(report.able)} {self._in(BOLD, report.agent)}: {verdict}{self._in(DIM, who)}"
         for transport in report.transports:
             yield from self._transport(transport)
         width = max((len(target.target) for target in report.targets), default=0)
         for target in report.targets if report.transports else ():
-            yield from self._target(target, report, width)
+            yield from self._target(target, width)
         if report.problems:
             yield problems_as_text(report.problems, colour=self._colour)
 
     def _transport(self, one: VerifiedTransport) -> Iterator[str]:
         trial, verdict = one.trial, one.verdict
         yield f"  {self._mark(verdict.able)} {trial.transport:4} {printable(str(trial.address))}"
-        colour, took = (_GREEN, f" in {_ms(sum(s for _, s in trial.stages))}") if verdict.able else (_RED, "")
+        colour, took = (GREEN, f" in {_ms(sum(s for _, s in trial.stages))}") if verdict.able else (RED, "")
         yield _INDENT + self._in(colour, verdict.what) + took
         if verdict.fix:
             yield f"{_INDENT}→ {printable(verdict.fix)}"
         for fact in (_registered(one), _challenge(trial), _stages(trial)):
             if fact:
-                yield _INDENT + self._in(_DIM, fact)
+                yield _INDENT + self._in(DIM, fact)
         for remark in verdict.remarks:
-            yield _INDENT + self._in(_YELLOW, remark)
+            yield _INDENT + self._in(YELLOW, remark)
 
-    def _target(self, target: VerifiedTarget, report: VerifiedAgent, width: int) -> Iterator[str]:
+    def _target(self, target: VerifiedTarget, width: int) -> Iterator[str]:
         name = printable(target.target).ljust(width)
         if target.able:
             yield f"  {self._mark(True)} {name}  would register {target.way}"
@@ -57,10 +56,10 @@ class Lines:
             yield from ("    " + line for line in problems_as_text(grave, colour=self._colour).splitlines())
 
     def _mark(self, able: bool) -> str:
-        return self._in(_GREEN, "●") if able else self._in(_RED, "✗")
+        return self._in(GREEN, "●") if able else self._in(RED, "✗")
 
     def _in(self, colour: str, text: str) -> str:
-        return f"{colour}{printable(text)}{_END}" if self._colour and text else printable(text)
+        return f"{colour}{printable(text)}{END}" if self._colour and text else printable(text)
 
 
 def _stages(trial: Trial) -> str:

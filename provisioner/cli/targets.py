@@ -13,11 +13,10 @@ from typing import Any
 from provisioner.cli.common import DONE, REFUSED, add_format, add_places, colourful, complain, places, print_json
 from provisioner.core.abilities import target_as_json
 from provisioner.core.problem import Place, Problem
-from provisioner.core.report import problem_as_json
+from provisioner.core.report import BOLD, END, problem_as_json
 from provisioner.core.spelling import did_you_mean
 from provisioner.edge.catalog import CatalogReader, shipped
 
-_BOLD, _END = "\033[1m", "\033[0m"
 _ROWS = (
     ("credential", "credential"), ("transports", "transports"), ("with wss only", "wss_only"),
     ("for the relay", "relay"), ("media encryption", "media_encryption"),
@@ -51,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _lines(target: Mapping[str, Any], *, colour: bool) -> Iterator[str]:
-    name = f"{_BOLD}{target['name']}{_END}" if colour else target["name"]
+    name = f"{BOLD}{target['name']}{END}" if colour else target["name"]
     yield f"{name}  {target['title']}"
     for title, key in _ROWS:
         said = target[key]

@@ -64,9 +64,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 0.1 <= seconds <= 300:
-        raise argparse.ArgumentTypeError("from 0.1 to 300 seconds")
+        raise argparse.ArgumentTypeError("write a number of seconds from 0.1 to 300")
     return seconds
 
 

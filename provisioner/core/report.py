@@ -8,7 +8,8 @@ from typing import Any
 from provisioner.core.problem import Place, Problem
 
 _WIDTH = 110
-_BOLD, _RED, _YELLOW, _DIM, _END = "\033[1m", "\033[31m", "\033[33m", "\033[2m", "\033[0m"
+# How terminals are told (ECMA-48, SGR).
+BOLD, DIM, RED, GREEN, YELLOW, END = "\033[1m", "\033[2m", "\033[31m", "\033[32m", "\033[33m", "\033[0m"
 
 
 def problems_as_text(problems: Iterable[Problem], *, colour: bool = False) -> str:
@@ -35,7 +36,7 @@ def printable(text: str) -> str:
 
 
 def _as_text(problem: Problem, colour: bool) -> str:
-    bold, mark, dim, end = (_BOLD, _YELLOW if problem.remark else _RED, _DIM, _END) if colour else ("", "", "", "")
+    bold, mark, dim, end = (BOLD, YELLOW if problem.remark else RED, DIM, END) if colour else ("", "", "", "")
     fix = f" {dim}({printable(problem.fix)}){end}" if problem.fix else ""
     lines = [f"{bold}{printable(str(problem.where))}:{end} {mark}{printable(problem.what)}{end}{fix}"]
     if problem.where.source:

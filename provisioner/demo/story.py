@@ -18,6 +18,7 @@ from provisioner.cli.ask import NotRunning, ask
 from provisioner.cli.common import colourful
 from provisioner.cli.show import status_as_text
 from provisioner.core.problem import Place, Problem, ProvisionerError
+from provisioner.core.report import BOLD, END
 from provisioner.demo.platform import BUSY, SimulatedAgent, SimulatedPlatform, serve
 from provisioner.places import Places, places_of
 
@@ -196,7 +197,7 @@ def _write_settings(places: Places, url: str) -> None:
 
 
 def _say(number: int, text: str) -> None:
-    bold, end = ("\033[1m", "\033[0m") if colourful(sys.stdout) else ("", "")
+    bold, end = (BOLD, END) if colourful(sys.stdout) else ("", "")
     print(f"\n{bold}{_filled(text, first=f'{number}  ')}{end}\n", flush=True)
 
 
