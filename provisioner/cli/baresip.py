@@ -12,7 +12,7 @@ from pathlib import Path
 
 from provisioner.cli.common import DONE, complain
 from provisioner.core.baresip_control import ControlError, accounts, calls, control_port, user_agents
-from provisioner.core.problem import Place, Problem
+from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.edge.baresip_control import Baresip, StrangerError, baresip
 
 NO, CANNOT, FAILED = 1, 2, 3
@@ -27,19 +27,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do it; gives the exit code: 1 no, 2 it cannot be reached as it is set up, 3 it did not take an account."""
     try:
-        port = control_port((options.folder / "config").read_text())
+        port = control_port(_read(options.folder / "config"))
         if port is None:
-            return _failed(
-                options.folder, "its `config` opens no control port", "set the option `control` to `yes`", CANNOT
-            )
+            what = "its `config` opens no control port"
+            return _failed(options.folder, what, "set the option `control` to `yes`", CANNOT)
         with baresip(port) as phone:
             return _done(options.what, phone, options.folder)
     except ConnectionRefusedError:
         return NO
     except StrangerError as error:
         return _failed(options.folder, str(error), "choose another `control_port`", CANNOT)
-    except (ControlError, OSError, UnicodeError) as error:
-        return _failed(options.folder, str(error), "", FAILED)
+    except ControlError as error:
+        return _failed(options.folder, str(error), "restart it, or choose another `control_port`", FAILED)
+    except OSError:
+        return _failed(options.folder, "it does not answer at its control port", "restart it", FAILED)
+    except ProvisionerError as error:
+        complain(error.problems)
+        return FAILED
 
 
 def _done(what: str, phone: Baresip, folder: Path) -> int:
@@ -52,7 +56,7 @@ def _done(what: str, phone: Baresip, folder: Path) -> int:
 
 
 def _tell(phone: Baresip, folder: Path) -> int:
-    lines = accounts((folder / "accounts").read_text())
+    lines = accounts(_read(folder / "accounts"))
     for address in user_agents(phone.ask("reginfo").text):
         phone.ask("uadel", address)
     taken = [phone.ask("uanew", line).ok for line in lines]
@@ -61,6 +65,18 @@ def _tell(phone: Baresip, folder: Path) -> int:
     return DONE
 
 
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise ProvisionerError(
+            Problem(Place(f"{path}"), "this is not UTF-8", "let nobody but the service write it")
+        ) from None
+    except OSError as error:
+        what = f"this cannot be read: {error.strerror}"
+        raise ProvisionerError(Problem(Place(f"{path}"), what, "name the phone's folder")) from None
+
+
 def _failed(folder: Path, what: str, fix: str, code: int) -> int:
-    complain([Problem(Place(f"{folder}"), what, fix)], "text")
+    complain([Problem(Place(f"{folder}"), what, fix)])
     return code

@@ -117,6 +117,31 @@ def test_a_phone_without_a_control_port_is_said(phone: Phone):
     assert done.returncode == 2 and "opens no control port (set the option `control` to `yes`)" in done.stderr
 
 
+def test_a_file_that_cannot_be_told_is_said_with_what_to_do(phone: Phone):
+    accounts = phone.folder / "accounts"
+    accounts.write_bytes(ACCOUNTS.encode() + b"\xff")
+    done = verb("tell", phone.folder)
+    assert done.returncode == 3
+    assert f"{accounts}: this is not UTF-8 (let nobody but the service write it)" in done.stderr
+    accounts.unlink()
+    done = verb("tell", phone.folder)
+    assert done.returncode == 3
+    assert f"{accounts}: this cannot be read: No such file or directory (name the phone's folder)" in done.stderr
+    assert phone.agents == ["sip:1001@a.example", "sip:9@old.example"]
+
+
+def test_what_is_no_baresip_is_said_with_what_to_do(phone: Phone):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        (phone.folder / "config").write_text(f"ctrl_tcp_listen 127.0.0.1:{other.getsockname()[1]}\n")
+        answering = threading.Thread(target=lambda: other.accept()[0].sendall(b"220 mail.example ESMTP\r\n"))
+        answering.start()
+        done = verb("tell", phone.folder)
+        answering.join(10)
+    assert done.returncode == 3
+    assert f"{phone.folder}: something else than baresip listens at its control port (" in done.stderr
+    assert "choose another `control_port`" in done.stderr
+
+
 def test_an_account_that_it_does_not_take_is_said_without_its_password(phone: Phone):
     phone.refuses = "1002"
     done = verb("tell", phone.folder)
