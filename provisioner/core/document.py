@@ -182,7 +182,7 @@ class _Reader:
         types = _types(schema)
         if text in _WORDS and not ("string" in types and text in ("true", "false")):
             return _WORDS[text]
-        if "string" in types:
+        if "string" in types and not ("integer" in types and _INTEGER.fullmatch(text)):
             return text
         if _INTEGER.fullmatch(text):
             return int(text)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from provisioner.core.schema_words import (
     ABSOLUTE,
     ARGUMENT,
+    BELOW,
     BRACES,
     CREDENTIAL,
     DURATION,
@@ -32,6 +33,7 @@ _PLAIN = {
     HOST: ("is not a host name or address", "write the name alone, without scheme, port or path"),
     ABSOLUTE: ("is not an absolute path", "begin it with `/`"),
     HOME: ("is not an absolute path without `..`", "begin it with `/`, and name the folder itself"),
+    BELOW: ("is not a relative path", "begin it with neither `/` nor `~/`, and write it without `.` and `..`"),
     ONE_LINE: ("is not one line of text", "write it in one line, without control characters"),
     WEBSOCKET_URL: ("is not the address of a WebSocket", "write wss://NAME:PORT/PATH, no user, no blanks"),
     WEBSOCKET_PATH: ("is not the path of a WebSocket", "begin it with `/`, no blanks"),

@@ -28,7 +28,7 @@ _MARK = "xQ"
 _TOKEN = re.compile(f"Q[0-9]{{3}}{_MARK}")
 _UNUSUAL = "remove unusual characters from the names of this agent"
 # The phone's own words and closed lists, which templates compare; all else is free text that they only write.
-WORDS = frozenset({"transport", "dtmf", "media_encryption", "codecs", "codecs_off", "turn.transport"})
+WORDS = frozenset({"transport", "dtmf", "media_encryption", "codecs", "codecs_off", "turn.transport", "language"})
 
 
 @dataclass(frozen=True, slots=True)

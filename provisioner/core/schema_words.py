@@ -28,6 +28,8 @@ ABSOLUTE = r"^/[^\u0000-\u001f\u007f]*$"
 # A second way to write the same folder would hide that two agents have the same files.
 HOME = r"^(?!.*/\.\.(/|$))/[^\u0000-\u001f\u007f]*$"
 FOLDER = r"^(?!.*/\.\.(/|$))(~/|/)([^\u0000-\u001f\u007f{}]|\{login\}|\{user\})+$"
+# Below a folder that is not named: nothing leads up or stays, and `~` would be a folder of that name.
+BELOW = r"^(?!/|~(/|$))(?!.*(^|/)\.\.?(/|$))[^\u0000-\u001f\u007f]+$"
 # The words in braces that are replaced in a command. No other may stand there alone: it would be a misspelt one.
 # `${HOME}` is a shell's own, `{ word }` and `{{word}}` somebody else's.
 FILLED = ("folder", "home", "user", "login")

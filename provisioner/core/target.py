@@ -14,9 +14,11 @@ from typing import Any
 from provisioner.core.account import DtmfMode, MediaEncryption, Transport
 from provisioner.core.codec import NAMES
 from provisioner.core.document import Document
+from provisioner.core.escape import as_is
 from provisioner.core.formats import FORMATS
 from provisioner.core.problem import Problem, ProvisionerError
-from provisioner.core.schema_words import FILLED, FILLED_IN, Schema
+from provisioner.core.schema_words import BELOW, FILLED, FILLED_IN, Schema
+from provisioner.core.spelling import did_you_mean
 from provisioner.core.validate import Checker
 
 Word = str | int | Mapping[str, str | int]
@@ -36,7 +38,7 @@ RELAY_ABILITIES = ("route", "ice", "rtcp-mux", "stun")
 _WORD = {"oneOf": [{"type": ["string", "integer"]},
                    {"type": "object", "additionalProperties": {"type": ["string", "integer"]}}]}  # fmt: skip
 _TEXT = {"type": "string", "minLength": 1}
-_RELATIVE = {"type": "string", "pattern": r"^(?!/)(?!.*(^|/)\.\.?(/|$))[^\x00]+$"}
+_RELATIVE = {"type": "string", "pattern": BELOW}
 
 
 def _words(names: list[str]) -> Schema:
@@ -195,11 +197,12 @@ def target_from(name: str, manifest: Document, sources: Mapping[str, str]) -> Ta
     problems = list(CHECKER.mistakes(manifest))
     value: Any = manifest.value
     if not problems and not isinstance(value, dict):
-        problems.append(Problem(manifest.place(), "the manifest is empty", "see `Adding a target` in the README"))
+        problems.append(Problem(manifest.place(), "the manifest is empty", "see `Add a target` in the README"))
     if not problems:
         problems += [
             *_missing_templates(manifest, value, sources),
             *_doubled_files(manifest, value),
+            *_escaped_twice(manifest, value),
             *_wrong_defaults(manifest, value),
         ]
     if problems:
@@ -225,10 +228,30 @@ def target_from(name: str, manifest: Document, sources: Mapping[str, str]) -> Ta
 
 
 def _missing_templates(manifest: Document, value: Any, sources: Mapping[str, str]) -> list[Problem]:
+    missing = [
+        (index, spec["template"]) for index, spec in enumerate(value["files"]) if spec["template"] not in sources
+    ]
+    there = [name for name in sources if name.endswith(".j2")]
     return [
-        Problem(manifest.place(("files", index, "template")), f"there is no `{spec['template']}` here", "add the file")
+        Problem(
+            manifest.place(("files", index, "template")),
+            f"there is no `{name}` here",
+            did_you_mean(name, there) or "add the file; its name ends in `.j2`",
+        )
+        for index, name in missing
+    ]
+
+
+def _escaped_twice(manifest: Document, value: Any) -> list[Problem]:
+    return [
+        Problem(
+            manifest.place(("files", index, word), key=True),
+            f"`{word}` is for formats without an escaping of their own, and `{spec['format']}` has one",
+            "remove it; what the phone itself cannot hold is a matter of `limits:`",
+        )
         for index, spec in enumerate(value["files"])
-        if spec["template"] not in sources
+        for word in ("characters", "refuse")
+        if word in spec and FORMATS[spec["format"]].escape is not as_is
     ]
 
 

@@ -126,7 +126,8 @@ def _explain(document: Document, error: Any) -> Iterable[Problem]:
             return [mistake.says(what, fix)]
         case "minimum" | "maximum":
             low, high = mistake.schema.get("minimum"), mistake.schema.get("maximum")
-            return [mistake.says("is out of range", f"write a number from {low} to {high}")]
+            fix = f"write a number from {low} to {high}" if high else f"write {low} or more"
+            return [mistake.says("is out of range", fix)]
         case "minLength" | "minItems" | "minProperties":
             return [mistake.says("is empty", "give a value, or leave the key out")]
         case "maxLength":
@@ -161,7 +162,7 @@ def _cure_of_key(name: str, known: Iterable[str], mistake: _Mistake) -> str:
         return f"write `- ` and then {quoted(name[1:])}: a blank is missing behind the dash"
     if mistake.path[-2:-1] == ("targets",) and "target" not in mistake.value:
         return f"write `- target: ` and then {quoted(name)}, its options below it"
-    return did_you_mean(name, known)
+    return did_you_mean(NAMES.get(name.lower(), name), known)
 
 
 def _missing(mistake: _Mistake) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from provisioner.core.account import DtmfMode
 from provisioner.core.fit import Choice, Fit, fit
 from provisioner.core.problem import Problem, ProvisionerError
 from provisioner.core.render import render
@@ -299,6 +300,17 @@ def test_an_option_of_any_text_is_read_back_and_a_word_of_a_list_may_be_compared
             render(own, filling)
     else:
         assert render(own, filling)[0].file.content == b"k v"
+
+
+def test_a_word_that_is_a_number_is_one_in_json_and_when_it_is_compared():
+    one = replace(of('{"a": {{ dtmf }}, "b": {{ dtmf == 3 }}}', "json"), dtmf=dict.fromkeys(DtmfMode, 3))
+    (made,) = render(one, fit(account(row()), one, Choice("/x", {})))
+    assert made.file.content == b'{"a": 3, "b": true}'
+
+
+@pytest.mark.parametrize(("language", "made"), [("es", "lang=Spanish"), ("pt-BR", "lang=pt-BR")])
+def test_the_language_may_be_compared(language, made):
+    assert text("lang={% if language == 'es' %}Spanish{% else %}{{ language }}{% endif %}", language=language) == made
 
 
 def test_a_line_too_long_for_the_phone_is_refused_with_its_number_and_without_its_text():

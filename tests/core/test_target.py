@@ -37,7 +37,7 @@ def test_a_manifest_becomes_a_target():
     one = made(GOOD)
     assert (one.name, one.title, one.folder, one.credential) == ("own", "Own phone", ".own", ("ha1",))
     assert one.transports == {Transport.UDP: "UDP"}
-    assert one.dtmf == {DtmfMode.INFO: "1"}
+    assert one.dtmf == {DtmfMode.INFO: 1}
     assert list(one.media_encryption.values()) == ["off"]
     assert (one.files[0].mode, one.files[0].once, one.files[0].format) == (0o600, False, "ini")
     assert (one.folders, one.limits, one.options, one.tried_with, one.every_credential) == ((), {}, {}, (), False)
@@ -74,14 +74,21 @@ options: {beep: {default: "no", values: ["no", "yes"], description: Beep.}}
         ("{udp: UDP}", "{}", 4, "`transports` is empty"),
         ("{info: 1}", "{rfc2833: 1}", 5, "`rfc2833`"),
         ("{none: off}", "{srtp: x}", 6, "`srtp`"),
-        ("{pcma: g711a}", "{alaw: g711a}", 7, "`alaw`"),
+        ("{pcma: g711a}", "{alaw: g711a}", 7, "did you mean `pcma`?"),
         ("{pcma: g711a}", "{pcm: g711a}", 7, "did you mean `pcmu`?"),
         ("[ha1]", "[ha2]", 3, "did you mean `ha1`?"),
         ("[ha1]", "[]", 3, "`credential` is empty"),
-        ("folder: .own", "folder: /etc", 2, "`folder`"),
-        ("folder: .own", "folder: a/../../b", 2, "`folder`"),
-        ("name: a.conf", "name: ../a.conf", 9, "`name`"),
+        ("folder: .own", "folder: /etc", 2, "`folder` is not a relative path (begin it with neither `/` nor `~/`"),
+        ("folder: .own", "folder: ~/.own", 2, "`folder` is not a relative path"),
+        ("folder: .own", "folder: ~", 2, "`folder`"),
+        ("folder: .own", "folder: a/../../b", 2, "`folder` is not a relative path"),
+        ("folder: .own", 'folder: "a\\nb"', 2, "`folder`"),
+        ("name: a.conf", "name: ../a.conf", 9, "`name` is not a relative path"),
         ("template: a.j2", "template: b.j2", 9, "there is no `b.j2` here"),
+        ("template: a.j2", "template: a.conf.j2", 9, "there is no `a.conf.j2` here (did you mean `a.j2`?)"),
+        ("format: ini", "format: ini, longest_line: 5", 9, "write 40 or more"),
+        ("format: ini", "format: xml, refuse: x", 9, "`refuse` is for formats without an escaping of their own"),
+        ("format: ini", "format: json, characters: {a: b}", 9, "`characters` is for formats without"),
         ("format: ini", "format: inf", 9, "did you mean `ini`?"),
         ("format: ini", "format: ini, mode: '0666'", 9, "`mode` cannot be `0666`"),
         ("format: ini", "format: ini, onec: true", 9, "did you mean `once`?"),
@@ -109,6 +116,11 @@ def test_each_mistake_is_said_at_its_line(change, to, line, says):
 def test_every_mistake_is_said_at_once():
     found = mistakes(GOOD.replace("title:", "titel:").replace("udp", "upd").replace("ini", "inf"))
     assert {int(one.split(":")[1]) for one in found} >= {1, 4, 9}
+
+
+def test_a_word_of_the_phone_is_a_number_where_the_manifest_writes_one():
+    one = made(GOOD.replace("{info: 1}", "{info: {a: 0, b: '0', c: 0x1, d: -7, e: 01}}"))
+    assert one.dtmf == {DtmfMode.INFO: {"a": 0, "b": "0", "c": "0x1", "d": -7, "e": "01"}}
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "null\n", "[]\n", "a\n"])
