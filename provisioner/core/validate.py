@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -74,7 +74,7 @@ class _Mistake:
 
     word: str
     asked: Any
-    value: Any
+    value: Any = field(repr=False)
     path: Path
     schema: Schema
     place: Place

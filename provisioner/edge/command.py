@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from provisioner.core.errand import Ran
 
@@ -22,7 +22,7 @@ class Printed:
     """What a command gave: ``code`` is its exit code (negative: the signal that ended it)."""
 
     code: int
-    output: bytes
+    output: bytes = field(repr=False)
 
 
 class TooLateError(Exception):

@@ -40,7 +40,7 @@ class _Read:
     without a softphone."""
 
     file: SettingsFile
-    shared: Mapping[str, Any] | None = None
+    shared: Mapping[str, Any] | None = field(default=None, repr=False)
     agents: tuple[AgentSettings, ...] = ()
     problems: tuple[Problem, ...] = ()
     targets: frozenset[str] = field(default_factory=frozenset)

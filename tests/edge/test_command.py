@@ -186,6 +186,10 @@ def test_a_grandchild_that_keeps_the_pipe_open_is_not_waited_for(tmp_path: Path)
     os.kill(int((tmp_path / "apart").read_text()), 9)
 
 
+def test_what_is_printed_may_be_a_password_and_stands_in_no_repr():
+    assert "s3cret" not in repr(Printed(0, b"s3cret"))
+
+
 def test_a_flood_is_cut_off():
     started = time.monotonic()
     with pytest.raises(TooMuchError):

@@ -48,6 +48,14 @@ def everything(found: tuple[Problem, ...]) -> str:
     return f"{problems_as_text(found)}{problems_as_text(found, colour=True)}{[problem_as_json(one) for one in found]}"
 
 
+def test_what_is_held_of_a_file_shows_no_password_in_a_repr(folder: Path):
+    write(folder, "provisioner.yaml", f"{MAIN}defaults: {{password: {SENTINEL}}}\n")
+    write(folder, "agents.d/a.yaml", "agents: [{login: ana}]\n")
+    configuration = Configuration(folder)
+    assert configuration.load(TARGETS).settings.agents["ana"].password
+    assert SENTINEL not in repr(configuration._files)
+
+
 @pytest.mark.parametrize(
     ("file", "text", "where", "says", "cure"), [m[1:] for m in MISTAKES], ids=[m[0] for m in MISTAKES]
 )

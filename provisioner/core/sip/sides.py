@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from provisioner.core.sip.message import Message
@@ -41,4 +41,4 @@ class Shared:
 
     signer: Signer
     sequences: Sequences
-    key: bytes
+    key: bytes = field(repr=False)
