@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
-import socket
 import statistics
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -28,6 +27,7 @@ from provisioner.edge.socket_owner import SocketOwners
 from provisioner.edge.trust import tls_context
 from tests.bench.table import Figure
 from tests.edge.handset import Phone, handset
+from tests.ports import free_port
 from tests.registrar import server_side
 from tests.sip_server import SipServer, ha1_of, sip_server
 
@@ -220,7 +220,7 @@ async def _serve_all(run: Run, line: Connection) -> None:
             credential = Credential(name, "asterisk", Secret(ha1_of(name)), None, Proof.PROVEN)
             account = RelayAccount(name, credential, True, server, os.getuid())
             relay = Relay(account, Around(owners, group.create_task, lambda: None, most_phones=PHONES))
-            relay.open(*bound(_free_port()))
+            relay.open(*bound(free_port()))
             ports[name] = relay.port
         line.send(ports)
         while True:
@@ -242,9 +242,3 @@ def _memory(line: Connection) -> float:
 def _pss() -> float:
     text = Path("/proc/self/smaps_rollup").read_text()
     return int(text.partition("Pss:")[2].split()[0]) / 1024
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

@@ -109,14 +109,15 @@ class _Packets(asyncio.DatagramProtocol):
 
 
 @asynccontextmanager
-async def handset(port: int, name: str, kind: str = "tcp") -> AsyncIterator[Phone]:
-    """A phone at the relay's port."""
+async def handset(port: int, name: str, kind: str = "tcp", own: int = 0) -> AsyncIterator[Phone]:
+    """A phone at the relay's port, with a port of its ``own``, or any."""
     loop = asyncio.get_running_loop()
+    relay, here = ("127.0.0.1", port), ("127.0.0.1", own)
     made: tuple[object, object]
     if kind == "tcp":
-        made = await loop.create_connection(_Stream, "127.0.0.1", port)
+        made = await loop.create_connection(_Stream, *relay, local_addr=here)
     else:
-        made = await loop.create_datagram_endpoint(_Packets, remote_addr=("127.0.0.1", port))
+        made = await loop.create_datagram_endpoint(_Packets, local_addr=here, remote_addr=relay)
     transport, protocol = made
     phone = Phone(Wire(transport, protocol.arrived, kind), name)  # type: ignore[arg-type,attr-defined]
     try:

@@ -15,9 +15,9 @@ from provisioner.core.problem import ProvisionerError
 from provisioner.edge.kept_ports import KeptPorts
 from provisioner.edge.relay import bound
 from provisioner.edge.service import ServiceManager
-from tests.edge.test_relay import free_port
 from tests.file_store import FileStore
 from tests.machine import until
+from tests.ports import free_port
 
 TCP, UDP = socket.SOCK_STREAM, socket.SOCK_DGRAM
 

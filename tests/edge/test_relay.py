@@ -27,6 +27,7 @@ from provisioner.edge.socket_owner import SocketOwners
 from provisioner.edge.trust import tls_context
 from tests.edge.handset import Phone, handset
 from tests.machine import until
+from tests.ports import free_port
 from tests.registrar import server_side
 from tests.sip_server import SipServer, asked, ha1_of, sip_server
 
@@ -55,12 +56,6 @@ class Bench:
 
     def phone(self, kind: str = "tcp") -> object:
         return handset(self.port, NAME, kind)
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def at(port: int, authority: str) -> Server:

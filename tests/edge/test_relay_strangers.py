@@ -19,6 +19,7 @@ from provisioner.edge.socket_owner import SocketOwners
 from tests.edge.handset import handset
 from tests.edge.test_relay import NAME, Bench, bench
 from tests.machine import PATIENCE, until
+from tests.ports import free_port
 from tests.session import root_only
 from tests.sip_server import SipServer, asked, ha1_of
 
@@ -91,12 +92,6 @@ async def gets(program: str, packet: bytes, *arguments: object, uid: int = STRAN
         return int(out)
 
 
-def a_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 async def a_registration(desk: Bench) -> bytes:
     async with handset(desk.port, NAME, "udp") as phone:
         return print_message(phone.request("REGISTER"))
@@ -105,8 +100,8 @@ async def a_registration(desk: Bench) -> bytes:
 async def test_another_user_gets_not_one_byte_and_the_server_hears_nothing(desk: Bench):
     packet = await a_registration(desk)
     assert await gets(TCP, packet, desk.port) == 0
-    assert await gets(_UDP, packet, desk.port, a_port(), NOT_LONG) == 0
-    assert await gets(_UDP, b"\r\n\r\n", desk.port, a_port(), NOT_LONG) == 0
+    assert await gets(_UDP, packet, desk.port, free_port(), NOT_LONG) == 0
+    assert await gets(_UDP, b"\r\n\r\n", desk.port, free_port(), NOT_LONG) == 0
     await until(lambda: desk.relay.state().strangers == 3)
     assert desk.server.opened == 0
 
@@ -114,7 +109,7 @@ async def test_another_user_gets_not_one_byte_and_the_server_hears_nothing(desk:
 async def test_the_same_program_of_the_right_user_gets_an_answer(desk: Bench):
     packet = await a_registration(desk)
     assert await gets(TCP, packet, desk.port, uid=0) > 0
-    assert await gets(_UDP, packet, desk.port, a_port(), PATIENCE, uid=0) > 0
+    assert await gets(_UDP, packet, desk.port, free_port(), PATIENCE, uid=0) > 0
 
 
 async def test_root_is_another_user_too(tmp_path: object):
@@ -122,15 +117,15 @@ async def test_root_is_another_user_too(tmp_path: object):
         packet = await a_registration(one)
         await one.relay.use(type(one.account)(NAME, one.account.credential, True, one.account.server, STRANGER))
         assert await gets(TCP, packet, one.port, uid=0) == 0
-        assert await gets(_UDP, packet, one.port, a_port(), NOT_LONG, uid=0) == 0
+        assert await gets(_UDP, packet, one.port, free_port(), NOT_LONG, uid=0) == 0
         assert await gets(TCP, packet, one.port) > 0
-        assert await gets(_UDP, packet, one.port, a_port(), PATIENCE) > 0
+        assert await gets(_UDP, packet, one.port, free_port(), PATIENCE) > 0
 
 
 async def test_who_takes_over_the_port_of_a_phone_hears_of_no_call_and_says_nothing(desk: Bench):
-    async with handset(desk.port, NAME, "udp") as phone:
+    port = free_port()
+    async with handset(desk.port, NAME, "udp", port) as phone:
         await phone.registers()
-        _, port = phone.wire.transport.get_extra_info("sockname")
         packet = print_message(phone.request("MESSAGE"))
     count = len(desk.server.heard)
     assert await gets(_UDP, packet, desk.port, port, NOT_LONG) == 0
@@ -139,9 +134,9 @@ async def test_who_takes_over_the_port_of_a_phone_hears_of_no_call_and_says_noth
 
 
 async def test_a_call_for_a_phone_whose_port_is_another_users_now_is_not_told(desk: Bench):
-    async with handset(desk.port, NAME, "udp") as phone:
+    port = free_port()
+    async with handset(desk.port, NAME, "udp", port) as phone:
         await phone.registers()
-        _, port = phone.wire.transport.get_extra_info("sockname")
     listener = "import socket,sys\none=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\n" \
                "one.bind(('127.0.0.1',int(sys.argv[1])))\none.settimeout(1)\nprint('here',flush=True)\n" \
                "try: print(len(one.recv(65536)))\nexcept TimeoutError: print(0)\n"  # fmt: skip
@@ -176,7 +171,7 @@ async def test_owners_are_told_by_address(desk: Bench):
         one.connect(("127.0.0.1", desk.port))
         assert await owners.of_connection(one.getsockname(), one.getpeername()) == {0}
         assert await owners.of_connection(one.getpeername(), ("127.0.0.1", 1)) == set()
-    assert await owners.of_sender(("127.0.0.1", a_port())) == set()
+    assert await owners.of_sender(("127.0.0.1", free_port())) == set()
     owners.close()
 
 

@@ -13,11 +13,12 @@ from uuid import uuid4
 
 from provisioner.demo.platform import SimulatedAgent
 from tests.machine import LOOK_AGAIN, PATIENCE
+from tests.ports import free_ports
 from tests.real import debian11
 from tests.real.ami import Manager, Message, manager
 from tests.real.asterisk_files import CHAN_SIP, ECHO, FOLDER, SECRET, Driver, Ports, files
 from tests.real.certificates import Certificates
-from tests.real.processes import Command, Running, free_ports, running
+from tests.real.processes import Command, Running, running
 
 
 @dataclass

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.demo.platform import SimulatedAgent, row_of
-from tests.real.processes import Command, Running, free_ports, running
+from tests.ports import free_ports
+from tests.real.processes import Command, Running, running
 
 _SCRIPT = """\
 listen=udp:127.0.0.1:{port}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from provisioner.demo.platform import SimulatedAgent
+from tests.ports import free_ports
 from tests.real.asterisk import ECHO
 from tests.real.baresip import baresip
 from tests.real.browser import browser
@@ -16,7 +17,6 @@ from tests.real.conversation import calls_out, enough_audio, is_up
 from tests.real.desk import Desk, rotated
 from tests.real.linphone import linphonec
 from tests.real.needs import need, need_browser
-from tests.real.processes import free_ports
 
 pytestmark = pytest.mark.slow
 
