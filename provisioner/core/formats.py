@@ -136,7 +136,9 @@ def json_text(text: str) -> Leaves:
     try:
         value = json.loads(text, object_pairs_hook=_once)
     except ValueError as error:
-        raise _unreadable(getattr(error, "lineno", 1), "this is not JSON") from None
+        raise _unreadable(
+            getattr(error, "lineno", 1), "this is not JSON, where values bring their own quotes"
+        ) from None
     leaves: Leaves = []
     _note(value, "", leaves)
     return leaves
@@ -155,7 +157,10 @@ def script(text: str) -> Leaves:
         try:
             value, end = json.JSONDecoder(object_pairs_hook=_once).raw_decode(text, match.end())
         except ValueError:
-            raise _unreadable(text.count("\n", 0, match.start()) + 1, "what is assigned here is not JSON") from None
+            raise _unreadable(
+                text.count("\n", 0, match.start()) + 1,
+                "what is assigned here is not JSON, where values bring their own quotes",
+            ) from None
         _note(value, match.group().strip("= \t"), leaves)
         code += text[start : match.end()]
         start = end

@@ -27,6 +27,7 @@ from provisioner.core.template import FLATTER, fill, told, wrong
 _MARK = "xQ"
 _TOKEN = re.compile(f"Q[0-9]{{3}}{_MARK}")
 _UNUSUAL = "remove unusual characters from the names of this agent"
+_COMPARED = f"{_UNUSUAL}; a template of your own may write values, and not compare them or take them apart"
 # The phone's own words and closed lists, which templates compare; all else is free text that they only write.
 WORDS = frozenset({"transport", "dtmf", "media_encryption", "codecs", "codecs_off", "turn.transport", "language"})
 
@@ -161,13 +162,13 @@ def _read(where: str, spec: FileSpec, text: str, fix: str) -> Leaves:
 def _compare(where: str, leaves: Leaves, shape: _Shape, originals: Mapping[str, str]) -> None:
     meant = list(shape.leaves)
     if len(leaves) != len(meant):
-        raise wrong(where, "a value would add or remove a line or an element of the file", _UNUSUAL)
+        raise wrong(where, "a value would add or remove a line or an element of the file", _COMPARED)
     for number in shape.filled:
         name, value = meant[number]
         meant[number] = _filled_in(name, originals), _filled_in(value, originals)
     if leaves != meant:
         name = next(shape.leaves[number][0] for number, leaf in enumerate(leaves) if leaf != meant[number])
-        raise wrong(where, f"the phone would not read `{name}` as it was meant", _UNUSUAL)
+        raise wrong(where, f"the phone would not read `{name}` as it was meant", _COMPARED)
 
 
 def _filled_in(text: str, originals: Mapping[str, str]) -> str:

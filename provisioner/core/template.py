@@ -25,8 +25,8 @@ _REFUSED = {
 }  # fmt: skip
 # What may be done to a value in a template. Nothing that escapes (that is the target's business), marks as safe, or
 # changes letters: a value is written whole.
-_FILTERS = ("first", "join", "last", "length", "list", "reverse", "sort")
-_TESTS = ("defined", "undefined", "mapping", "string", "number")
+FILTERS = ("first", "join", "last", "length", "list", "reverse", "sort")
+TESTS = ("defined", "undefined", "mapping", "string", "number")
 # No phone's file is nearly as long, and a courier takes several of them in one message.
 _LONGEST = 1024 * 1024  # characters
 FLATTER = "this is nested without end", "write it flatter"
@@ -66,7 +66,7 @@ def fill(where: str, spec: FileSpec, names: Mapping[str, Any]) -> str:
         raise _renamed(where, error, _line(error)) from None
     except TemplateError as error:
         what = f"the template cannot be filled: {error.message}"
-        raise wrong(where, what, "see the names in the README", _line(error)) from None
+        raise wrong(where, what, "ask `is defined` first, or see the names in the README", _line(error)) from None
     except Exception as error:  # a template is somebody's program: whatever it raises is its own mistake
         raise wrong(where, f"the template fails with {type(error).__name__}", "mend it", _line(error)) from None
 
@@ -104,12 +104,12 @@ def _mistakes(where: str, tree: nodes.Template) -> Iterator[Problem]:
         word = next(word for kind, word in _REFUSED.items() if isinstance(node, kind))
         yield told(where, f"`{word}` cannot stand in a template", "use names, `if` and `for`", node.lineno)
     for filtered in tree.find_all(nodes.Filter):
-        if filtered.name not in _FILTERS:
-            fix = f"values are written whole and escaped by the target; there are: {', '.join(_FILTERS)}"
+        if filtered.name not in FILTERS:
+            fix = f"values are written whole and escaped by the target; there are: {', '.join(FILTERS)}"
             yield told(where, f"the filter `{filtered.name}` cannot stand in a template", fix, filtered.lineno)
     for test in tree.find_all(nodes.Test):
-        if test.name not in _TESTS:
-            yield told(where, f"there is no test `{test.name}`", f"there are: {', '.join(_TESTS)}", test.lineno)
+        if test.name not in TESTS:
+            yield told(where, f"there is no test `{test.name}`", f"there are: {', '.join(TESTS)}", test.lineno)
     unknown = meta.find_undeclared_variables(tree) - set(VALUES)
     for name in tree.find_all(nodes.Name):
         if name.name in unknown and name.ctx == "load":

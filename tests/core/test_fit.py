@@ -183,8 +183,8 @@ def test_a_codec_named_twice_is_told_once():
     ("name", "mode", "word"),
     [
         ("jssip", "rfc4733", "RFC2833"), ("jssip", "info", "INFO"), ("jssip", "auto", "RFC2833"),
-        ("linphone", "auto", {"use_rfc2833": "1", "use_info": "1"}),
-        ("linphone", "info", {"use_rfc2833": "0", "use_info": "1"}),
+        ("linphone", "auto", {"use_rfc2833": 1, "use_info": 1}),
+        ("linphone", "info", {"use_rfc2833": 0, "use_info": 1}),
         ("baresip", "auto", "rtpevent"), ("twinkle", "inband", "inband"), ("twinkle", "auto", "auto"),
         ("json", "inband", "inband"),
     ],
@@ -208,9 +208,9 @@ def test_digits_that_a_phone_cannot_send_are_a_problem_and_never_something_else(
     ("name", "transport", "encryption", "chosen", "word"),
     [
         ("jssip", "wss", "yes", None, "dtls"), ("jssip", "ws", "no", None, "dtls"),
-        ("linphone", "udp", "no", None, {"method": "none", "mandatory": "0"}),
-        ("linphone", "udp", "yes", None, {"method": "srtp", "mandatory": "1"}),
-        ("linphone", "tls", "yes", "dtls", {"method": "dtls", "mandatory": "1"}),
+        ("linphone", "udp", "no", None, {"method": "none", "mandatory": 0}),
+        ("linphone", "udp", "yes", None, {"method": "srtp", "mandatory": 1}),
+        ("linphone", "tls", "yes", "dtls", {"method": "dtls", "mandatory": 1}),
         ("baresip", "udp", "no", None, ""), ("baresip", "tls", "yes", None, "srtp-mand"),
         ("pjsua", "tcp", "yes", None, "sdes"),
         ("json", "wss", "no", "sdes", "sdes"),

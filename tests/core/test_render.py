@@ -215,7 +215,8 @@ def test_a_template_cannot_reach_what_its_loops_are_counted_with():
 @pytest.mark.parametrize(
     ("source", "format", "says"),
     [
-        ('{"a": 1,\n"b" 2}', "json", "in line 2 of what it makes, this is not JSON (mend the template)"),
+        ('{"a": 1,\n"b" 2}', "json", "in line 2 of what it makes, this is not JSON, where values bring their "
+         "own quotes (mend the template)"),
         ("<a>\n<b></a>", "xml", "in line 2 of what it makes, this is not XML (mend the template)"),
         ('"A" <sip:{{ name }}@h>;a=b{{ name }}', "baresip-accounts",
          "in line 1 of what it makes, baresip would not read this account, nor any after it "
@@ -311,6 +312,12 @@ def test_a_word_that_is_a_number_is_one_in_json_and_when_it_is_compared():
 @pytest.mark.parametrize(("language", "made"), [("es", "lang=Spanish"), ("pt-BR", "lang=pt-BR")])
 def test_the_language_may_be_compared(language, made):
     assert text("lang={% if language == 'es' %}Spanish{% else %}{{ language }}{% endif %}", language=language) == made
+
+
+def test_a_template_that_compares_values_is_told_so():
+    assert text("{% if name == auth_user %}a{% endif %}\n{{ name }}", name="x", auth_user="y")
+    (problem,) = problems("{% if name == auth_user %}a\n{% endif %}", name="x", auth_user="x")
+    assert "a template of your own may write values, and not compare them" in problem
 
 
 def test_a_line_too_long_for_the_phone_is_refused_with_its_number_and_without_its_text():
