@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from provisioner.core.attempt import FINAL
+from provisioner.core.attempt import CURES, FINAL
 from provisioner.core.parcel import TargetReport
 from provisioner.core.pending import Reload
 from provisioner.core.problem import Place, Problem
@@ -123,8 +123,8 @@ def is_served(seat: Seat) -> bool:
 def why_not(seat: Seat) -> tuple[Problem, ...]:
     """What keeps this agent from being served."""
     if seat.attempt:
-        where = Place(f"agent {seat.login}")
-        return (Problem(where, f"login {seat.attempt.kind}: {seat.attempt.cause}"),)
+        what = f"login {seat.attempt.kind}: {seat.attempt.cause}"
+        return (Problem(Place(f"agent {seat.login}"), what, CURES.get(seat.attempt.kind, "")),)
     report = seat.report
     targets = [problem for target in report.targets for problem in target.problems] if report else []
     return (*seat.served.problems, *(report.problems if report else ()), *targets, *_untold(seat))

@@ -224,6 +224,7 @@ async def test_log_off_and_refresh_by_command(machine: Machine, platform: Simula
         assert unknown.code == 1 and "it serves: ana" in unknown.err
         platform.put(SimulatedAgent("ana", "changed", "1001"))
         refused = await machine.command("refresh", "ana")
+        assert "(correct `password:`, or ask the platform's administrator)" in refused.err
         assert refused.code == 1 and "refused" in refused.err
 
 

@@ -38,7 +38,8 @@ def run(options: argparse.Namespace) -> int:
             _write(path, text, secret=path == folder / EXAMPLE)
             print(f"written: {path}")
     except OSError as error:
-        complain([Problem(Place(str(error.filename or folder)), f"this cannot be written: {error.strerror}")])
+        what, fix = f"this cannot be written: {error.strerror}", "name another folder with --config"
+        complain([Problem(Place(str(error.filename or folder)), what, fix)])
         return REFUSED
     print(f"Set `url` and the agents, then run: {_check(options)}")
     return DONE

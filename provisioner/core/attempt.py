@@ -10,6 +10,12 @@ from provisioner.core.settings import LoginPolicy
 REFUSED, TROUBLE, NOT_THERE, LOGGED_OFF = "refused", "trouble", "not there", "logged off"
 # A refusal repeated locks accounts; a log-off that IT asked for is not undone behind its back.
 FINAL = frozenset({REFUSED, LOGGED_OFF})
+CURES = {
+    REFUSED: "correct `password:`, or ask the platform's administrator",
+    TROUBLE: "it is tried again by itself",
+    NOT_THERE: "correct `platform: {url: …}`",
+    LOGGED_OFF: "`provisioner refresh` logs in again",
+}
 
 
 def attempt_after(outcome: Refused | Trouble | NotThere, last: Attempt, now: float) -> Attempt:

@@ -145,7 +145,9 @@ class _Derivation:
     def _transports(self) -> tuple[Transport, ...]:
         allowed, unknown = transport_list(self._peer.transport)
         for word in unknown:
-            self._remark(f"the platform names a transport that does not exist: {_quoted(word)}", "")
+            self._remark(
+                f"the platform names a transport that does not exist: {_quoted(word)}", "have it corrected there"
+            )
         chosen = self._over.transport
         if chosen is None:
             if not allowed:
@@ -162,7 +164,9 @@ class _Derivation:
     def _codecs(self) -> tuple[str, ...]:
         codecs, unknown = evaluate(self._peer.disallow, self._peer.allow)
         for word in unknown:
-            self._remark(f"the platform names a codec that Asterisk does not know: {_quoted(word)}", "")
+            self._remark(
+                f"the platform names a codec that Asterisk does not know: {_quoted(word)}", "have it corrected there"
+            )
         if not audio(codecs):
             self._wrong("the platform allows this agent no audio codec", "set `account: {codecs: [pcma, pcmu]}`")
         return codecs

@@ -140,9 +140,10 @@ def _clashes(paths: Sequence[PurePosixPath]) -> list[Problem]:
     names = [str(path) for path in paths]
     twice = {name for name in names if names.count(name) > 1}
     folders = {name for name in names if any(other.startswith(f"{name}/") for other in names)}
+    fix = "rename one in its manifest"
     return [
-        *(Problem(Place(name), "two files of this target have the same name") for name in sorted(twice)),
-        *(Problem(Place(name), "another file of this target needs a folder here") for name in sorted(folders)),
+        *(Problem(Place(name), "two files of this target have the same name", fix) for name in sorted(twice)),
+        *(Problem(Place(name), "another file of this target needs a folder here", fix) for name in sorted(folders)),
     ]
 
 

@@ -62,7 +62,8 @@ def test_a_link_is_not_written_through(tmp_path):
 def test_a_folder_that_cannot_be_written_is_said_so(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main(["init", "--config", str(tmp_path / "file" / "etc")]) == 1
-    assert "cannot be written" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "cannot be written: Not a directory (name another folder with --config)" in err
 
 
 def test_what_it_writes_is_a_configuration(tmp_path):

@@ -87,10 +87,10 @@ def test_steps_come_in_the_order_of_the_manifest():
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("a", "a"), "a: two files of this target have the same name"),
-        (("a", "./a"), "a: two files of this target have the same name"),
-        (("a", "a/b"), "a: another file of this target needs a folder here"),
-        (("a/b/c", "a"), "a: another file of this target needs a folder here"),
+        (("a", "a"), "a: two files of this target have the same name (rename one in its manifest)"),
+        (("a", "./a"), "a: two files of this target have the same name (rename one in its manifest)"),
+        (("a", "a/b"), "a: another file of this target needs a folder here (rename one in its manifest)"),
+        (("a/b/c", "a"), "a: another file of this target needs a folder here (rename one in its manifest)"),
     ],
 )
 def test_files_that_are_in_each_others_way_are_refused(names, message):
