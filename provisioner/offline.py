@@ -22,6 +22,7 @@ from provisioner.core.schema_words import HOST
 from provisioner.core.secret import Secret
 from provisioner.edge import disk
 from provisioner.edge.catalog import Catalog
+from provisioner.edge.folders import open_base
 from provisioner.edge.people import own
 
 
@@ -83,6 +84,6 @@ def _job(saved: Saved, login: LoggedIn, catalog: Catalog, targets: Sequence[tupl
 def _write(out: Path, target: PreparedTarget) -> list[str]:
     folder = PurePosixPath(target.choice.target)
     files = [replace(rendered.file, path=folder / rendered.file.path) for rendered in target.files]
-    with disk.open_base(str(out)) as base:
+    with open_base(str(out)) as base:
         disk.deliver(base, files, disk.observe(base, [file.path for file in files]), owner=own())
     return [str(out / file.path) for file in files]

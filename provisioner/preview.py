@@ -22,7 +22,7 @@ from provisioner.core.target import FileSpec
 from provisioner.cycle import belongs
 from provisioner.delivery import said_below
 from provisioner.edge import disk
-from provisioner.edge.folders import Owner
+from provisioner.edge.folders import Owner, open_base
 from provisioner.edge.people import own, owner_for
 from provisioner.edge.store import LedgerEntry
 from provisioner.site import Served, Site
@@ -147,7 +147,7 @@ def _changes(job: Job, prepared: PreparedTarget, owner: Owner) -> Iterator[FileC
     if place is None or target is None or not prepared.ready:
         return
     files = prepared.desired
-    with said_below(place.base), disk.open_base(place.base) as base:
+    with said_below(place.base), open_base(place.base) as base:
         observed = disk.observe(base, [file.path for file in files])
     steps = plan(files, observed, owner)
     for rendered, spec, step in zip(prepared.files, target.files, steps, strict=True):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from provisioner.core.errand import Hello
+from provisioner.core.errand import JSON, Hello
 from provisioner.core.frame import (
     HEAD,
     LONGEST_TO_COURIER,
@@ -18,7 +18,6 @@ from provisioner.core.frame import (
 )
 
 _UNASKED = "the courier answered what nobody asked"
-Answer = dict[str, Any]
 
 
 class LostError(Exception):
@@ -32,13 +31,13 @@ class Connection:
         self.uid = uid
         self.hello = hello
         self._reader, self._writer = streams
-        self._waiting: dict[int, asyncio.Future[Answer | None]] = {}
+        self._waiting: dict[int, asyncio.Future[JSON | None]] = {}
         self._last = 0
         self._sending = asyncio.Lock()
         self._cause = ""
         self._lost = asyncio.Event()
 
-    async def ask(self, errand: Mapping[str, Any], seconds: float) -> Answer:
+    async def ask(self, errand: Mapping[str, Any], seconds: float) -> JSON:
         """The answer to ``errand``, waited for at most ``seconds``.
 
         Raises LostError, and then the connection is over; FrameError when the errand is too long to be sent.
@@ -83,13 +82,13 @@ class Connection:
             if not waiting.done():
                 waiting.set_result(None)
 
-    async def _exchange(self, number: int, message: bytes) -> Answer | None:
+    async def _exchange(self, number: int, message: bytes) -> JSON | None:
         """The answer; None when the connection is over before. One message is on its way at a time, so that no more
         than one waits here for a courier that reads slowly."""
         async with self._sending:
             if self._lost.is_set():
                 return None
-            waiting: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+            waiting: asyncio.Future[JSON | None] = asyncio.get_running_loop().create_future()
             self._waiting[number] = waiting
             self._writer.write(message)
             await self._writer.drain()
@@ -101,7 +100,7 @@ class Connection:
             raise FrameError(_UNASKED)
         return LONGEST_TO_DAEMON
 
-    def _take(self, answer: Answer) -> None:
+    def _take(self, answer: JSON) -> None:
         number = answer.pop("id", None)
         waiting = self._waiting.pop(number, None) if type(number) is int else None
         if waiting is None:

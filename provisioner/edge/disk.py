@@ -15,7 +15,6 @@ from pathlib import PurePosixPath
 from provisioner.core.plan import Chmod, Create, DesiredFile, Keep, Kind, ObservedFile, Step, Update, plan
 from provisioner.core.problem import Place, Problem
 from provisioner.edge.folders import AbsentError, DiskError, Making, Owner, open_folder, reported, settle, trouble
-from provisioner.edge.folders import open_base as open_base  # what follows is done below it
 
 LARGEST = 1024 * 1024
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

@@ -27,11 +27,10 @@ from provisioner.edge.relay_phone import Circumstances, PhoneFlow, PhoneSide, Ph
 from provisioner.edge.relay_tcp import BACKLOG, Door
 from provisioner.edge.relay_udp import Packets
 from provisioner.edge.socket_owner import SocketOwners
+from provisioner.waiting import Spawn
 
 HOST = "127.0.0.1"
 MOST_PHONES = 16
-
-Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 import aiohttp
 
@@ -20,6 +19,7 @@ from provisioner.core.sip.rewrite import Ways
 from provisioner.core.sip.sides import Link, Output, Shared, ToPhone, ToServer
 from provisioner.core.sip.trial import Failure
 from provisioner.edge.relay_line import Patience, RelayLine
+from provisioner.waiting import Spawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Circumstances:
     session: aiohttp.ClientSession
     url: str
     patience: Patience
-    spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+    spawn: Spawn
     changed: Callable[[], None]
 
 
