@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from provisioner.core.template import check_templates
 from provisioner.edge.signature import Signature, is_settled, signatures_in
 
 MANIFEST_NAME = "manifest.yaml"
+_LARGEST = 1024 * 1024
 _PACKAGE = Path(__file__).resolve().parent.parent
 # Inside the package, or beside it in a checkout.
 _PACKAGED, _BESIDE = _PACKAGE / "_templates", _PACKAGE.parent / "templates"
@@ -129,11 +131,19 @@ def _in_templates(folder: Path, specs: Iterable[FileSpec]) -> tuple[Problem, ...
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            raw = file.read(_LARGEST + 1) if is_file else b""
+        text = raw.decode("utf-8-sig")
     except FileNotFoundError:
         raise ProvisionerError(Problem(Place(str(path)), "there is no such file", "every target has one")) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ProvisionerError(_unreadable(path, error)) from None
+    if not is_file or len(raw) > _LARGEST:
+        what = "this is larger than any file of a phone" if is_file else "this is not a file"
+        raise ProvisionerError(Problem(Place(str(path)), what, "move it away"))
+    return text
 
 
 def _unreadable(path: Path, error: Exception) -> Problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import pytest
@@ -79,6 +80,11 @@ def test_dropping_a_folder_adds_a_target(tmp_path):
     assert made["own.ini"].endswith("url=wss://acme.ucontactcloud.com:8089/ws\n")
 
 
+def test_a_byte_order_mark_of_an_editor_does_no_harm(tmp_path):
+    drop(tmp_path, manifest=f"\ufeff{MANIFEST}", template=f"\ufeff{TEMPLATE}")
+    assert files(CatalogReader([tmp_path]).read(), "own")[0]["own.ini"].startswith("[phone]\n")
+
+
 def test_the_sites_folder_wins(tmp_path):
     drop(tmp_path, "jssip")
     catalog = CatalogReader([shipped(), tmp_path]).read()
@@ -102,6 +108,9 @@ BREAKS = {
     "unknown value": lambda own: (own / "own.ini.j2").write_text("[a]\nb={{ nam }}"),
     "not UTF-8": lambda own: (own / "own.ini.j2").write_bytes(b"\xff\xfe"),
     "a folder as template": lambda own: ((own / "own.ini.j2").unlink(), (own / "own.ini.j2").mkdir()),
+    "a FIFO as template": lambda own: ((own / "own.ini.j2").unlink(), os.mkfifo(own / "own.ini.j2")),
+    "a FIFO as manifest": lambda own: ((own / "manifest.yaml").unlink(), os.mkfifo(own / "manifest.yaml")),
+    "too large": lambda own: (own / "own.ini.j2").write_text(" " * (1024 * 1024 + 1)),
 }
 
 
