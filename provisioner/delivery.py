@@ -16,15 +16,16 @@ from provisioner.core.plan import Create, DesiredFile, Keep, Kind, ObservedFile,
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.edge import disk
 from provisioner.edge.folders import Owner, make_folders, open_base
+from provisioner.edge.signature import Signature
 from provisioner.edge.store import LedgerEntry, PreviousFile
 from provisioner.ledger import Ledger
 
 # Of a phone's own file only one thing is ours to say: that there is one.
-_THERE: disk.Signature = ()
+_THERE: Signature = b"there"
 # No file looks so: it is found to be touched at the next look.
-_TOUCHED: disk.Signature = (-1,)
+_TOUCHED: Signature = b"touched"
 Seen = Mapping[PurePosixPath, ObservedFile]
-Signatures = Mapping[PurePosixPath, "disk.Signature | None"]
+Signatures = Mapping[PurePosixPath, Signature | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ class ObservedFile:
     mode: int = 0
     owner: tuple[int, int] = (-1, -1)
     links: int = 1
-    signature: tuple[int, ...] | None = None
+    signature: bytes | None = None
     leftover: bool = False
 
 

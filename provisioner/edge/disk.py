@@ -15,13 +15,12 @@ from pathlib import PurePosixPath
 from provisioner.core.plan import Chmod, Create, DesiredFile, Keep, Kind, ObservedFile, Step, Update, plan
 from provisioner.core.problem import Place, Problem
 from provisioner.edge.folders import AbsentError, DiskError, Making, Owner, open_folder, reported, settle, trouble
+from provisioner.edge.signature import Signature, signature
 
 LARGEST = 1024 * 1024
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _ASIDE = 9
-
-Signature = tuple[int, ...]
 
 
 def observe(base: int, paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, ObservedFile]:
@@ -152,13 +151,9 @@ def _by_folder(paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, list[PureP
 
 def _signature(folder: int, name: str) -> Signature | None:
     try:
-        return _signature_of(os.stat(name, dir_fd=folder, follow_symlinks=False))
+        return signature(os.stat(name, dir_fd=folder, follow_symlinks=False))
     except FileNotFoundError:
         return None
-
-
-def _signature_of(status: os.stat_result) -> Signature:
-    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_mode, status.st_uid)
 
 
 def _observe(folder: int, path: PurePosixPath) -> ObservedFile:
@@ -178,7 +173,7 @@ def _observe(folder: int, path: PurePosixPath) -> ObservedFile:
         stat.S_IMODE(status.st_mode),
         owner=(status.st_uid, status.st_gid),
         links=status.st_nlink,
-        signature=_signature_of(status),
+        signature=signature(status),
         leftover=leftover,
     )
 

@@ -17,6 +17,7 @@ from provisioner.core.problem import ProvisionerError
 from provisioner.edge import disk
 from provisioner.edge.folders import AbsentError, DiskError, make_folders, open_base
 from provisioner.edge.people import own
+from provisioner.edge.signature import Signature
 from tests.faults import (
     ROOT,
     as_plain_user,
@@ -570,7 +571,7 @@ def test_folders_are_made_for_their_owner_only(tmp_path: Path):
 # Noticing and putting aside
 
 
-def signature(folder: Path) -> disk.Signature | None:
+def signature(folder: Path) -> Signature | None:
     with open_base(str(folder)) as base:
         return disk.signatures(base, [path("a/one")])[path("a/one")]
 
