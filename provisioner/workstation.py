@@ -127,13 +127,15 @@ class Workstation:
         await self._phones.mend(written, self._job)
 
     def resumed(self, seconds: float) -> None:
-        """The machine was suspended for so long: log in anew whom the platform has dropped since."""
-        least = self.site.settings.login.again_after
-        if not least or seconds < least:
+        """The machine was suspended for so long: do what came due meanwhile, and log in anew whom the platform has
+        dropped since, unless it refused that before."""
+        if seconds < 1.0:  # it was none
             return
-        for seat in [seat for seat in self._seats.values() if seat.holds]:
-            seat.renew = True
-            seat.forget_failures()
+        least = self.site.settings.login.again_after
+        for seat in self._seats.values():
+            if least and seconds >= least and seat.holds and seat.next_at is not None:
+                seat.renew = True
+                seat.forget_failures()
             self._logins.delay(seat)
             self._log_in(seat)
 

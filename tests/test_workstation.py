@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
-from provisioner.demo.platform import SimulatedPlatform
+from provisioner.demo.platform import ERROR, REFUSAL, SimulatedPlatform
 from provisioner.edge.kept_ports import KeptPorts
 from provisioner.edge.service import ServiceManager
-from provisioner.opening import here, open_bench
+from provisioner.logins import Chances
+from provisioner.opening import open_bench
 from provisioner.workstation import Workstation
-from tests.machine import Machine, until
+from tests.machine import PATIENCE, Machine, until
 
 SHARED = "  targets: [{target: json, path: /srv/shared}]"
 
@@ -92,6 +94,20 @@ async def test_files_of_agents_who_are_gone_that_cannot_be_removed_are_told(mach
         assert f"{folder}: this is a symbolic link, which is not followed" in service.log.read_text()
 
 
+@asynccontextmanager
+async def serving(machine: Machine, now: Callable[[], float] = time.time) -> AsyncIterator[Workstation]:
+    """The workstation in this process, everybody's first login tried; ``now`` is its clock, and waits are the
+    longest."""
+    with open_bench(machine.places, "ws") as bench:
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+            ports = KeptPorts(ServiceManager({}))
+            workstation = Workstation(bench, Chances(now, lambda: 1.0), group.create_task, ports)
+            assert await workstation.reload() == ()
+            await workstation.first_logins()
+            yield workstation
+            await workstation.stop()
+
+
 @pytest.mark.parametrize(
     ("policy", "seconds", "logins"),
     [("1h", 3599.0, 1), ("1h", 3600.0, 2), ("0s", 1e6, 1), ("1m", 61.0, 2)],
@@ -101,12 +117,33 @@ async def test_a_suspended_machine_logs_in_again_when_the_platform_must_have_los
 ):
     machine.agent("ana", "  targets: [json]")
     machine.main.write_text(machine.main.read_text().replace("splay: 0s", f"splay: 0s, again_after: {policy}"))
-    with open_bench(machine.places, "ws") as bench:
-        async with asyncio.TaskGroup() as group:
-            workstation = Workstation(bench, here().chances, group.create_task, KeptPorts(ServiceManager({})))
-            assert await workstation.reload() == ()
-            await workstation.first_logins()
-            workstation.resumed(seconds)
-            await platform.arrived(logins)
-            await workstation.stop()
+    async with serving(machine) as workstation:
+        workstation.resumed(seconds)
+        await platform.arrived(logins)
     assert len(platform.logins) == logins
+
+
+async def test_a_refused_refresh_is_not_repeated_each_time_the_machine_wakes_up(
+    machine: Machine, platform: SimulatedPlatform
+):
+    machine.agent("ana", "  targets: [json]")
+    machine.agent("beto", "  targets: [json]")
+    async with serving(machine) as workstation:
+        platform.answer_next("ana", REFUSAL)
+        assert await workstation.refresh("ana")
+        workstation.resumed(1e6)
+        await platform.arrived(4)
+    assert platform.logins == ["ana", "beto", "ana", "beto"]
+
+
+async def test_what_came_due_while_the_machine_was_suspended_is_done_when_it_wakes_up(
+    machine: Machine, platform: SimulatedPlatform
+):
+    machine.agent("ana", "  targets: [json]")
+    machine.main.write_text(machine.main.read_text().replace("first_retry: 1s", "first_retry: 10m"))
+    platform.answer_next("ana", ERROR)
+    clock = [1_000_000.0]
+    async with serving(machine, lambda: clock[0]) as workstation:
+        clock[0] += 601.0
+        workstation.resumed(601.0)
+        await platform.arrived(2)
