@@ -75,7 +75,7 @@ def _secret_word(line: str) -> re.Match[str] | None:
 
 @lru_cache(maxsize=4096)
 def _is_secret(word: str) -> bool:
-    return bool(_SECRET.search(word) or get_close_matches(word.lower(), _NEARLY, 1, 0.65))
+    return bool(_SECRET.search(word) or get_close_matches(word.lower(), _NEARLY, 1, 0.7))
 
 
 def _above(lines: Sequence[str], index: int) -> Iterator[str]:

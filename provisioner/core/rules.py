@@ -104,7 +104,8 @@ def _empty(document: Document, *, main: bool) -> Problem:
 
 def _misplaced(document: Document, value: Mapping[str, Any]) -> Iterator[Problem]:
     for name in MAIN_ONLY:
-        if name in value:
+        # An agent's login, outside of `agents:`, is no section.
+        if name in value and not isinstance(value[name], str):
             place = document.place((name,), key=True)
             yield Problem(place, f"`{name}` is for the whole workstation", "move it to provisioner.yaml")
 

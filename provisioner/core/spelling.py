@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``did you mean `x`?`` for the ``known`` word nearest to ``word``; empty when none is near."""
+def did_you_mean(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
+    """``did you mean `x`?`` for the ``known`` word nearest to ``word``; empty when none is near (``likeness``)."""
     names = {_plain(name): name for name in known}
-    close = get_close_matches(_plain(word), names, 1, 0.6)
+    close = get_close_matches(_plain(word), names, 1, likeness)
     return f"did you mean `{names[close[0]]}`?" if close else ""
 
 

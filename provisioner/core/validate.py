@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from provisioner.core.belongs import belongs
 from provisioner.core.codec import NAMES
 from provisioner.core.document import Document, Path
 from provisioner.core.excerpt import quoted
@@ -27,6 +28,8 @@ _MEANT = {"yes": "true", "on": "true", "y": "true", "true": "true",
 
 # Compiling a schema takes 0.1 s and 30 MB, once. It is worth that when so many characters were checked without.
 _WORTH_COMPILING = 100_000
+# Likeness of two words from which on one is the other mistyped, even if it means something elsewhere.
+_SURELY = 0.85
 
 
 class Checker:
@@ -77,6 +80,7 @@ class _Mistake:
     value: Any = field(repr=False)
     path: Path
     schema: Schema
+    root: Schema
     place: Place
 
     @property
@@ -89,7 +93,8 @@ class _Mistake:
 
 
 def _violations(document: Document, validator: Any) -> Iterator[Problem]:
-    found = [problem for error in validator.iter_errors(document.value) for problem in _explain(document, error)]
+    errors = validator.iter_errors(document.value)
+    found = [problem for error in errors for problem in _explain(document, error, validator.schema)]
     known = {(problem.where.line, problem.where.column) for problem in document.problems}
     # A value that could not be read at all was reported by the reader; its emptiness is not a second mistake.
     yield from sorted(
@@ -106,10 +111,10 @@ def _pattern(_validator: Any, pattern: str, instance: object, _schema: Schema) -
         yield jsonschema.ValidationError("does not match")
 
 
-def _explain(document: Document, error: Any) -> Iterable[Problem]:
+def _explain(document: Document, error: Any, root: Schema) -> Iterable[Problem]:
     path = tuple(error.absolute_path)
     place = document.place(path)
-    mistake = _Mistake(error.validator, error.validator_value, error.instance, path, error.schema, place)
+    mistake = _Mistake(error.validator, error.validator_value, error.instance, path, error.schema, root, place)
     match mistake.word:
         case "additionalProperties":
             return _unknown_keys(document, mistake)
@@ -125,9 +130,7 @@ def _explain(document: Document, error: Any) -> Iterable[Problem]:
             what, fix = misfit(mistake.asked, str(mistake.value))
             return [mistake.says(what, fix)]
         case "minimum" | "maximum":
-            low, high = mistake.schema.get("minimum"), mistake.schema.get("maximum")
-            fix = f"write a number from {low} to {high}" if high else f"write {low} or more"
-            return [mistake.says("is out of range", fix)]
+            return [mistake.says("is out of range", f"write {_within(mistake.schema, 'a number')}")]
         case "minLength" | "minItems" | "minProperties":
             return [mistake.says("is empty", "give a value, or leave the key out")]
         case "maxLength":
@@ -142,11 +145,13 @@ def _unknown_keys(document: Document, mistake: _Mistake) -> Iterator[Problem]:
     for name in (name for name in mistake.value if name not in known):
         place = document.place((*mistake.path, name), key=True)
         # What stands behind a misspelt `password` must not be shown.
-        before, key = place.source[: place.column - 1], re.match("[^:]*:", place.source[place.column - 1 :])
+        line, before = place.source, place.source[: place.column - 1]
+        key = re.match("[^:]*:", line[place.column - 1 :])
         place = replace(place, source=before + key.group() if key else "")
         cure = _cure_of_key(name, known, mistake)
-        if not cure and (mistake.path[-1:] == ("password",) or mistake.value[name] is None):
-            # A password with `: ` in it looks like a mapping, one behind a stray comma like a key.
+        # A password with `: ` in it looks like a mapping, one behind a stray comma like a key.
+        may_be_secret = mistake.path[-1:] == ("password",) or (not key and (line or mistake.value[name] is None))
+        if may_be_secret and not cure:
             fix = f"put a password with a colon or a comma in quotes; known here: {', '.join(known)}"
             yield Problem(replace(place, source=""), f"this is not a setting{_inside(mistake.path)}", fix)
         else:
@@ -162,7 +167,9 @@ def _cure_of_key(name: str, known: Iterable[str], mistake: _Mistake) -> str:
         return f"write `- ` and then {quoted(name[1:])}: a blank is missing behind the dash"
     if mistake.path[-2:-1] == ("targets",) and "target" not in mistake.value:
         return f"write `- target: ` and then {quoted(name)}, its options below it"
-    return did_you_mean(NAMES.get(name.lower(), name), known)
+    word = NAMES.get(name.lower(), name)
+    surely = did_you_mean(word, known, _SURELY)
+    return surely or belongs(name, mistake.path, mistake.root) or did_you_mean(word, known)
 
 
 def _missing(mistake: _Mistake) -> Iterator[Problem]:
@@ -183,7 +190,7 @@ def _none_of(document: Document, mistake: _Mistake, context: Iterable[Any]) -> I
     other_kinds = {error.schema_path[0] for error in found if error.validator == "type" and not error.path}
     inner = [error for error in found if error.schema_path[0] not in other_kinds]
     if inner:
-        return [problem for error in inner for problem in _explain(document, error)]
+        return [problem for error in inner for problem in _explain(document, error, mistake.root)]
     kinds = _kinds(kind for branch in mistake.asked for kind in _types(branch))
     if mistake.value is None:
         quotes = "; one that begins with # or & needs quotes" if mistake.path[-1:] == ("password",) else ""
@@ -202,9 +209,27 @@ def _wrong_type(mistake: _Mistake) -> Problem:
         fix = "write `agents:` above the list"
     if "boolean" in wanted and isinstance(mistake.value, str):
         fix = f"write {_MEANT.get(mistake.value.lower(), 'true or false')}"
-    if "integer" in wanted and isinstance(mistake.value, str) and re.fullmatch("0*[1-9][0-9]*", mistake.value):
-        fix = f"write {mistake.value.lstrip('0')}, without quotes or leading zeros"
+        fix += ", without quotes" if mistake.value in ("true", "false") else ""
+    if "integer" in wanted:
+        fix = _whole_number(mistake)
+    if mistake.path == ("login",):
+        fix += "; an agent belongs to a list: `agents:`, and below it `- login: …`"
     return mistake.says(f"must be {kinds}", fix)
+
+
+def _whole_number(mistake: _Mistake) -> str:
+    written, limits = str(mistake.value).lstrip("0"), mistake.schema
+    number = int(written) if re.fullmatch("[1-9][0-9]{0,9}", written) else None
+    if number is None or not limits.get("minimum", 0) <= number <= limits.get("maximum", number):
+        return f"write {_within(limits, 'a whole number')}"
+    return f"write {number}, without quotes or leading zeros"
+
+
+def _within(schema: Schema, number: str) -> str:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is None:
+        return number
+    return f"{low} or more" if high is None else f"{number} from {low} to {high}"
 
 
 def _not_one_of(mistake: _Mistake) -> Problem:

@@ -62,7 +62,7 @@ def test_what_may_be_a_secret_is_starred_out(lines, index, expected):
 
 
 @pytest.mark.parametrize(
-    "word", ["port", "user", "path", "transport", "targets", "workstations", "file", "env", "command"]
+    "word", ["port", "user", "path", "server", "transport", "targets", "workstations", "file", "env", "command"]
 )
 def test_other_settings_are_shown(word):
     assert shown([f"{word}: value"], 0) == f"{word}: value"
