@@ -81,6 +81,8 @@ def words(text: str) -> Leaves:
 
 
 _ACCOUNT = re.compile(r'("(?:[^"\\]|\\.)*"|[^<"\\]*?)\s*<([^<>"]*)>((?:;[\w]+(?:=(?:"[^"\\]*"|[^;\s"]*))?)*)')
+# baresip looks for `;name=` wherever it stands, quotes or not (re, src/msg/param.c); `transport` is the URI's alone.
+_INSIDE = re.compile(r"; *(?!transport\b)[\w-]+ *=")
 _PARAMETER = re.compile(r';([\w]+)(?:=(?:"([^"\\]*)"|([^;\s"]*)))?')
 
 
@@ -94,7 +96,10 @@ def accounts(text: str) -> Leaves:
         if match is None:
             raise _unreadable(number, "baresip would not read this account, nor any after it")
         leaves += [(f"{number} name", match[1]), (f"{number} uri", match[2])]
-        leaves += [(f"{number} {key}", quoted or bare) for key, quoted, bare in _PARAMETER.findall(match[3])]
+        for key, quoted, bare in _PARAMETER.findall(match[3]):
+            if _INSIDE.search(quoted):
+                raise _unreadable(number, f"`{key}` holds `;name=`, which baresip would take for a parameter")
+            leaves.append((f"{number} {key}", quoted or bare))
     return leaves
 
 

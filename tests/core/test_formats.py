@@ -42,6 +42,8 @@ def test_every_format_is_among_them():
         ("ini", "[a]\nno equals", 2), ("assignments", "a=b\nspoils all", 2), ("words", "a b\nalone", 2),
         ("baresip-accounts", '"A" <sip:u@h>;a="x', 1), ("baresip-accounts", ' #c', 1),
         ("baresip-accounts", '"A" <sip:u@h>;a="x"y', 1), ("baresip-accounts", "<sip:u@h> x", 1),
+        ("baresip-accounts", '<sip:u@h>;outbound="sip:h;transport=udp;lr"\n<sip:u@h>;auth_pass="x;answermode=auto"', 2),
+        ("baresip-accounts", '<sip:u@h>;auth_pass="x; outbound = y"', 1),
         ("pjsua-arguments", "--id\n'a b", 2), ("pjsua-arguments", "'a'b", 1),
         ("xml", "<a>\n<b></a>", 2), ("xml", '<!DOCTYPE a [<!ENTITY x "y">]><a/>', 1), ("xml", "", 1),
         ("json", '{\n"a": }', 2), ("json", '{"a": 1, "a": 2}', 1), ("json", "", 1),

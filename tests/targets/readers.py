@@ -105,6 +105,16 @@ def pjsua(texts: Mapping[str, str]) -> Leaves:
     return leaves
 
 
+# baresip, src/account.c, 1.0 to 4.10.
+PARAMETERS = (
+    "100rel", "answermode", "audio_codecs", "audio_player", "audio_source", "auth_pass", "auth_user", "autelev_pt",
+    "call_transfer", "catchall", "cert", "check_origin", "dtmfmode", "extra", "inreq_allowed", "mediaenc", "medianat",
+    "mwi", "natpinhole", "outbound", "outbound2", "ptime", "pubint", "regint", "regq", "rtcp_mux", "rwait",
+    "sip_autoanswer", "sip_autoredirect", "sipnat", "stunpass", "stunserver", "stunuser", "tcpsrcport", "video_codecs",
+    "video_display", "video_source",
+)  # fmt: skip
+
+
 READERS: Mapping[str, Reader] = {
     "jssip": webrtc,
     "sipjs": webrtc,
@@ -147,6 +157,10 @@ def _account(line: str) -> tuple[str, list[tuple[str, str]]]:
         assert found is not None, rest
         parameters.append((found[1], found[2] if found[2] is not None else found[3]))
         rest = rest[found.end() :]
+    for name in PARAMETERS:
+        # It does not take them apart at all: it looks for the first `;name=`, within quotes as well.
+        found = re.search(rf';[ \t]*{name}[ \t]*=[ \t]*(?:"([^"]*)"|([^ \t;]+))', line[place + 1 :])
+        assert (found and (found[1] or found[2] or "")) == dict(parameters).get(name)
     return address, parameters
 
 

@@ -26,7 +26,8 @@ NASTY = [
     "\x7f", "\x85", "\u2028", "\u2029", "\u202e", "\u2066", "\ufeff", "\ufffe", "😀", "\U0001fffe", "\ud800",
     "\udfff", "é", "=", "#",
     "[", "]", "[x]", "&", "&amp;", "&#10;", "{{", "{% if", "}}", "${x}", "`", ",", "@", ":", "?", "/", " ", "\t", "(",
-    ")", "\nscript_incoming_call=/bin/sh\n", ";auth_pass=x", "\n[misc]\nconfig-uri=http://x/\n", '" --log-file x "',
+    ")", "\nscript_incoming_call=/bin/sh\n", ";auth_pass=x",
+    ";answermode=auto", "\n[misc]\nconfig-uri=http://x/\n", '" --log-file x "',
     "--play-file", '">;outbound="sip:x"', "<sip:x@y>", '</entry><entry name="x">', "Q000xQ", "x" * 4096, "é" * 2048,
 ]  # fmt: skip
 # Values as the harmless account has them: each is a word of its own, found again wherever it is written.
