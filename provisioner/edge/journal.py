@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from collections.abc import Mapping
 
 from provisioner.core.report import printable
@@ -30,5 +31,8 @@ def set_up_logging(environment: Mapping[str, str], level: int = logging.INFO) ->
     out.setFormatter(_Lines(journal="JOURNAL_STREAM" in environment))
     logging.basicConfig(level=level, handlers=[out], force=True)
     # One line for each request or selector is nobody's news.
-    for chatty in ("asyncio", "watchdog", "aiohttp.access"):
+    for chatty in ("asyncio", "aiohttp.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # What watchdog loses count of, where folders are renamed or its queue runs over, is found by reading all the same.
+    logging.getLogger("watchdog").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module=r"watchdog\.")

@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from watchdog import events
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers.inotify import InotifyObserver
 from watchdog.observers.polling import PollingObserver
+from watchdog.utils import BaseThread
 
 log = logging.getLogger(__name__)
 # Not `opened` and `closed_no_write`: our own reading would wake us for ever.
@@ -70,6 +72,7 @@ class Watch:
         self._active: dict[Watched, Any] = {}
         self._stale: set[str] = set()
         self._cannot_inotify = False
+        self._hook = threading.excepthook
 
     def follow(self, method: str, poll_every: float) -> None:
         """Watch by ``inotify`` or by ``polling`` (every ``poll_every`` seconds), from now on.
@@ -98,6 +101,7 @@ class Watch:
             self.stop()
             self._observer = PollingObserver(timeout=poll_every) if method == "polling" else InotifyObserver()
             self._observer.start()
+            self._hook, threading.excepthook = threading.excepthook, self._ended
             self._settings = method, poll_every
             # What changed between the end of one observer and the start of the next is found by reading.
             self._changed(self._loop.time())
@@ -105,9 +109,23 @@ class Watch:
     def stop(self) -> None:
         """Watch no more."""
         if self._observer is not None:
-            self._observer.stop()
-            self._observer.join()
+            _stop(self._observer)
+            threading.excepthook = self._hook
         self._observer, self._active, self._settings = None, {}, None
+
+    def _ended(self, ended: threading.ExceptHookArgs) -> None:
+        """A thread ended by an exception. Watchdog's do where folders are renamed and made anew, and leave it deaf."""
+        if isinstance(ended.thread, BaseThread):
+            with suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._begin_anew, self._observer)
+        else:
+            self._hook(ended)
+
+    def _begin_anew(self, deaf: Any) -> None:
+        if deaf is self._observer:
+            log.info("the watch on %s begins anew: an error of watchdog's ended it", self._root)
+            self._settings = None
+            self._changed(self._loop.time())
 
     def _replan(self) -> None:
         stale, self._stale = self._stale, set()
@@ -133,6 +151,17 @@ class Watch:
         if gone:
             self._stale.add(gone)
         self._changed(at)
+
+
+def _stop(observer: Any) -> None:
+    for emitter in list(observer.emitters):
+        try:
+            emitter.stop()
+        except KeyError:
+            # Where it lost count of folders that were renamed, 7.1 does not wake its thread: nobody can wait for that.
+            observer.emitters.discard(emitter)
+    observer.stop()
+    observer.join()
 
 
 class _Listener(FileSystemEventHandler):

@@ -22,9 +22,9 @@ except ZeroDivisionError:
 """
 
 
-def lines(**environment: str) -> list[str]:
+def lines(more: str = "", **environment: str) -> list[str]:
     clean = {key: value for key, value in os.environ.items() if key != "JOURNAL_STREAM"}
-    command = [sys.executable, "-c", CODE]
+    command = [sys.executable, "-c", CODE + more]
     return subprocess.run(command, env={**clean, **environment}, capture_output=True, text=True).stderr.splitlines()
 
 
@@ -38,3 +38,14 @@ def test_the_journal_gets_a_priority_before_each_line():
 
 def test_a_terminal_gets_time_and_level():
     assert re.fullmatch(r"\d\d:\d\d:\d\d INFO    good news", lines()[0])
+
+
+def test_what_watchdog_tells_of_itself_is_nobodys_news():
+    told = """
+import warnings
+logging.getLogger("watchdog.observers.inotify").error("queue_events() called when the thread is inactive")
+warnings.warn_explicit("Callback already exists", RuntimeWarning, "x", 1, "watchdog.observers.inotify")
+warnings.warn_explicit("ours", RuntimeWarning, "x", 1, "provisioner.edge.watch")
+"""
+    assert lines(told)[-1] == "x:1: RuntimeWarning: ours"
+    assert not any("queue_events" in line or "Callback" in line for line in lines(told))

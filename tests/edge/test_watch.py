@@ -198,6 +198,46 @@ async def test_a_folder_below_that_went_and_came_is_followed(folder: Path, chang
         await counter.next()
 
 
+async def loses_count(agents: Path, counter: Counter) -> Path:
+    """Have watchdog take the folder that is returned, which went, for another in its place, which went too."""
+    away = agents.rename(agents.parents[1] / "away")
+    await counter.quiet()
+    agents.mkdir()
+    await counter.quiet()
+    agents.rmdir()
+    await counter.quiet()
+    return away
+
+
+async def test_a_watch_that_ends_by_an_error_of_watchdogs_begins_anew(folder: Path):
+    async with watching(folder) as (watch, counter):
+        away = await loses_count(folder / "agents.d", counter)
+        shutil.rmtree(away)
+        await counter.next()
+        follow(watch, counter)
+        await counter.settled(folder)
+        (folder / "provisioner.yaml").write_text("a: 2\n")
+        await counter.next()
+
+
+async def test_watchdog_may_have_lost_count_when_it_is_told_to_stop(folder: Path):
+    async with watching(folder) as (watch, counter):
+        await loses_count(folder / "agents.d", counter)
+        watch.follow("polling", 60.0)
+
+
+async def test_errors_of_other_threads_are_told_as_ever(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    told: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    before = threading.excepthook
+    async with watching(folder):
+        other = threading.Thread(target=lambda: 1 / 0)
+        other.start()
+        other.join()
+    assert [one.exc_type for one in told] == [ZeroDivisionError]
+    assert threading.excepthook is before
+
+
 async def test_a_folder_that_is_deleted_and_made_anew_is_followed(folder: Path):
     async with watching(folder) as (watch, counter):
         for _ in range(3):
