@@ -97,6 +97,8 @@ class Logins:
         seat.next_at = next_try(attempt, self.policy, chance=self._chance())
         if self._hurry and seat.next_at is not None:
             seat.next_at = attempt.at + attempt.retry_after
+        # A failure beside the session that is wanted is that of a refresh, which is still due.
+        seat.renew = seat.renew or (seat.holds and seat.next_at is not None)
 
     async def keep_logged_in(self, seat: Seat) -> None:
         """Log the seat in as often as there is reason to; returns when there is nothing more to wait for."""
@@ -105,12 +107,12 @@ class Logins:
             _tell(seat)
             if seat.session and seat.session.logged_in_at > self._now():  # by a clock that was ahead
                 seat.session = replace(seat.session, logged_in_at=self._now())
-            due = self._due(seat)
+            due, now = self._due(seat), self._now()
+            seat.due_at = due if due is not None and due > now else None
             if due is None:
                 return
-            pause = due - self._now()
-            if pause > 0:
-                await self._wait(seat, pause)
+            if due > now:
+                await self._wait(seat, due - now)
             else:
                 await self._log_in(seat)
 

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from provisioner.core.attempt import CURES, FINAL
+from provisioner.core.attempt import CURES
 from provisioner.core.parcel import TargetReport
 from provisioner.core.pending import Reload
 from provisioner.core.problem import Place, Problem
@@ -23,18 +23,20 @@ from provisioner.site import Served
 class Seat:
     """State of one agent.
 
-    ``next_at`` is the Unix time of the next login, None when there is to be none; ``renew`` asks for one although there
-    is a session. ``changed`` wakes the login task, ``tried`` is set after each login that was tried. ``busy`` is held
-    by whoever logs in or off, ``delivering`` by whoever brings files. ``rendered`` is what the files were made from
-    last, ``told`` the problems of ``served`` that the log has named. ``reloads`` is what phones are still to be told,
-    by the folder of their files. ``gone`` says that this agent is served no longer, ``asking`` that the platform is
-    asked to log it in, ``looking`` that its realm is being looked for.
+    ``next_at`` is the Unix time before which there is no login, None when there is to be none; ``renew`` asks for one
+    although there is a session. ``due_at`` is when one that waits for its time begins, None where none does.
+    ``changed`` wakes the login task, ``tried`` is set after each login that was tried. ``busy`` is held by whoever logs
+    in or off, ``delivering`` by whoever brings files. ``rendered`` is what the files were made from last, ``told`` the
+    problems of ``served`` that the log has named. ``reloads`` is what phones are still to be told, by the folder of
+    their files. ``gone`` says that this agent is served no longer, ``asking`` that the platform is asked to log it in,
+    ``looking`` that its realm is being looked for.
     """
 
     served: Served
     session: HeldSession | None = None
     attempt: Attempt | None = None
     next_at: float | None = 0.0
+    due_at: float | None = None
     report: AgentReport | None = None
     rendered: Served | None = None
     told: tuple[Problem, ...] = ()
@@ -137,17 +139,17 @@ def _untold(seat: Seat) -> list[Problem]:
 
 def _login(seat: Seat, present: bool) -> dict[str, Any]:
     attempt = seat.attempt
+    waits = {"next_at": seat.due_at} if present and seat.due_at is not None else {}
+    last = {"cause": _last_login(attempt), "failed_at": attempt.at, "count": attempt.count} if attempt else {}
     if seat.session and seat.holds:
         held = {"state": "logged in", "at": seat.session.logged_in_at}
-        return held if attempt is None else {**held, "cause": _last_login(attempt)}
+        return {**held, **last, **waits} if attempt else held
     if seat.asking:
-        last = {"cause": _last_login(attempt), "count": attempt.count} if attempt else {}
         return {"state": "logging in", **last}
     if attempt is None and not seat.identity.password_mark:
         return {"state": "no password"}
     if attempt is None:
-        return {"state": "waiting", "next_at": seat.next_at} if present else {"state": "away"}
-    waits = {} if attempt.kind in FINAL else {"next_at": seat.next_at}
+        return {"state": "waiting", **waits} if present else {"state": "away"}
     return {"state": attempt.kind, "at": attempt.at, "cause": attempt.cause, "count": attempt.count, **waits}
 
 

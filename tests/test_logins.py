@@ -558,6 +558,25 @@ async def test_trouble_with_a_refresh_by_command_is_retried(desk):
     assert len(desk.platform.logins) == 3
 
 
+async def test_a_refresh_that_failed_is_tried_again_also_after_a_restart(desk):
+    seat = desk.seat()
+    await desk.settle(seat)
+    desk.platform.answer_next(None, ERROR)
+    seat.renew = True
+    seat.tried.clear()
+    task = desk.begin(seat)
+    await desk.tried(seat)
+    task.cancel()
+    desk.start()
+    again = desk.seat()
+    task = desk.begin(again)
+    await desk.nobody("marta")
+    await desk.at(NOON + 1, again)
+    await task
+    assert desk.platform.logins.count("marta") == 3
+    assert again.attempt is None and not again.renew and again.session != seat.session
+
+
 # Many at once
 
 
@@ -771,14 +790,14 @@ async def test_a_login_under_way_is_told(desk):
     desk.platform.answer_next(None, ERROR)
     desk.platform.answer_next(None, Hold())
     seat = desk.seat()
-    assert login_of(seat) == {"state": "waiting", "next_at": 0.0}
     task = desk.begin(seat)
     await desk.tried(seat)
     failed = login_of(seat)
     assert (failed["state"], failed["next_at"]) == (TROUBLE, seat.next_at)
     await desk.at(NOON + 60, seat)
     await desk.platform.arrived(2)
-    assert login_of(seat) == {"state": "logging in", "cause": f"the last login: trouble: {failed['cause']}", "count": 1}
+    cause = f"the last login: trouble: {failed['cause']}"
+    assert login_of(seat) == {"state": "logging in", "cause": cause, "failed_at": NOON, "count": 1}
     desk.platform.release()
     await task
     assert login_of(seat) == {"state": "logged in", "at": NOON + 60}
@@ -794,9 +813,59 @@ async def test_the_first_login_under_way_waits_for_nothing(desk):
     await task
 
 
-def login_of(seat: Seat) -> dict[str, Any]:
+async def test_a_login_that_waits_for_its_time_says_when_and_one_that_waits_for_its_turn_does_not(desk):
+    desk.start(replace(POLICY, at_once=1, splay=100.0))
+    desk.platform.answer_next(None, Hold())
+    first, second = desk.seat("marta"), desk.seat("pedro")
+    desk.logins.delay(second)
+    tasks = [desk.begin(first), desk.begin(second)]
+    await desk.platform.arrived(1)
+    assert login_of(second) == {"state": "waiting", "next_at": NOON + 100}
+    assert login_of(second, present=False) == {"state": "away"}
+    await desk.at(NOON + 100, second)
+    await asyncio.sleep(0)
+    assert login_of(second) == {"state": "waiting"}
+    desk.platform.release()
+    await asyncio.gather(*tasks)
+
+
+async def test_a_retry_that_waits_for_its_turn_or_its_user_names_no_time(desk):
+    desk.start(replace(POLICY, at_once=1))
+    desk.platform.answer_next("marta", ERROR)
+    desk.platform.answer_next("pedro", Hold())
+    first, second = desk.seat("marta"), desk.seat("pedro")
+    tasks = [desk.begin(first)]
+    await desk.tried(first)
+    assert "next_at" in login_of(first) and "next_at" not in login_of(first, present=False)
+    tasks.append(desk.begin(second))
+    await desk.platform.arrived(2)
+    await desk.at(NOON + 1, first)
+    await asyncio.sleep(0)
+    told = login_of(first)
+    assert told["state"] == TROUBLE and "next_at" not in told
+    desk.platform.release()
+    await asyncio.gather(*tasks)
+
+
+async def test_a_refresh_that_failed_is_told_beside_the_session_with_time_and_cause(desk):
+    seat = desk.seat()
+    await desk.settle(seat)
+    for answer, more in ((ERROR, {"next_at": NOON + 61}), (REFUSAL, {})):
+        desk.platform.answer_next(None, answer)
+        desk.world.now, seat.renew = NOON + 60, True
+        seat.tried.clear()
+        task = desk.begin(seat)
+        await desk.tried(seat)
+        told = login_of(seat)
+        assert told.pop("cause").startswith("the last login: ")
+        assert told == {"state": "logged in", "at": NOON, "failed_at": NOON + 60, "count": 1, **more}
+        task.cancel()
+        seat.forget_failures()
+
+
+def login_of(seat: Seat, *, present: bool = True) -> dict[str, Any]:
     """What the status tells of the seat's login."""
-    login: dict[str, Any] = seat_as_json(seat, present=True)["login"]
+    login: dict[str, Any] = seat_as_json(seat, present=present)["login"]
     return login
 
 

@@ -59,6 +59,8 @@ class _Lines:
             yield f"{agent['user']} has no session now"
         if login.get("cause"):
             yield login["cause"]
+        if login.get("failed_at"):
+            yield f"at {self._when(login['failed_at'])}"
         if login.get("next_at"):
             yield f"next try in {max(0, round(login['next_at'] - self._now))} s"
         elif login["state"] == "refused":

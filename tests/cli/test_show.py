@@ -76,6 +76,12 @@ def test_trouble_says_when_it_is_tried_again_and_a_refusal_that_it_is_not():
     assert "not tried again before its settings change" in status_as_text(status(refused), now=NOW)
 
 
+def test_a_refresh_that_failed_says_when_and_why():
+    login = {"state": "logged in", "at": NOW - 99, "cause": "the last login: trouble: no answer", "failed_at": NOW - 1}
+    told = "● ana: logged in since 11:58:21, the last login: trouble: no answer, at 11:59:59, next try in 9 s"
+    assert told in status_as_text(status(agent({**login, "next_at": NOW + 9})), now=NOW)
+
+
 def test_a_login_under_way_is_neither_good_nor_bad():
     lines = status_as_text(status(agent({"state": "logging in"})), now=NOW, colour=True).splitlines()
     assert lines[2] == "\033[33m●\033[0m ana: logging in"
