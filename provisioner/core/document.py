@@ -18,7 +18,7 @@ import yaml
 
 from provisioner.core.excerpt import lines_of, quoted, shown
 from provisioner.core.problem import Place, Problem
-from provisioner.core.syntax import explained, unprintable
+from provisioner.core.syntax import TEMPLATE, explained, unprintable
 
 DEEPEST = 40
 
@@ -159,7 +159,7 @@ class _Reader:
         first_line: dict[str, int] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self._wrong(key_node, "a key must be a single word", "write `key: value`")
+                self._no_key(node, key_node)
                 continue
             key = key_node.value
             if key == "<<" and not key_node.style:
@@ -171,6 +171,13 @@ class _Reader:
                 first_line[key] = key_node.start_mark.line + 1
                 result[key] = self.read(value_node, properties.get(key, others), depth + 1)
         return result
+
+    def _no_key(self, node: yaml.MappingNode, key: yaml.Node) -> None:
+        outer, inner = node.start_mark, key.start_mark
+        if isinstance(key, yaml.MappingNode) and (outer.line, outer.column + 1) == (inner.line, inner.column):
+            self._wrong(node, *TEMPLATE)
+        else:
+            self._wrong(key, "a key must be a single word", "write `key: value`")
 
     def _scalar(self, node: yaml.ScalarNode, schema: Mapping[str, object]) -> object:
         if node.tag not in _PLAIN_TAGS:

@@ -161,6 +161,8 @@ def _unknown_keys(document: Document, mistake: _Mistake) -> Iterator[Problem]:
 
 def _cure_of_key(name: str, known: Iterable[str], mistake: _Mistake) -> str:
     """What to do about a key that is none of the ``known`` ones; empty when there is no guess."""
+    if name != name.strip():
+        return "it begins with what looks like a blank and is none: write ordinary blanks"
     if re.match(r"\w+:\S", name):
         return "write a blank behind the colon"
     if re.match(r"-\w", name):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from provisioner.core.document import Document, read_document
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.schema import SETTINGS
+from provisioner.core.syntax import end_of
 from provisioner.edge.privacy import is_private
 from provisioner.edge.signature import Signature, is_settled, signature
 
@@ -66,9 +67,8 @@ def parse(path: str, raw: bytes, *, private: bool) -> Document:
     try:
         raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = raw[: error.start].decode("utf-8-sig", "replace")
         blank = Document(path, text, private)
-        place = blank.at(before.count("\n"), len(before) - (before.rfind("\n") + 1))
+        place = blank.at(*end_of(raw[: error.start].decode("utf-8-sig", "replace")))
         problem = Problem(place, "there are bytes here that are not UTF-8", "save the file as UTF-8")
         return replace(blank, problems=(problem,))
     return read_document(path, text, SETTINGS, private=private)

@@ -52,6 +52,7 @@ def test_only_plain_words_become_numbers_and_switches(text, schema, meant):
         ("? [a, b]\n: 1\n", 1, 3, "single word"),
         ("a: 1\n---\nb: 2\n", 2, 1, "second document"),
         ("a: \x07\n", 1, 4, "U+0007 cannot stand here"),
+        ("a: 1\rb: \x07\r", 2, 4, "U+0007 cannot stand here"),
     ],
 )
 def test_a_mistake_is_reported_where_it_stands(text, line, column, says):
@@ -79,6 +80,12 @@ def test_nesting_that_is_too_deep_is_said_once_however_much_stands_there():
 @pytest.mark.parametrize("text", ["[" * 200 + "]" * 200, "a: " + "{a: " * 100 + "1" + "}" * 100, "a: &a [*a]\n"])
 def test_nesting_has_an_end(text):
     assert read_document("x.yaml", text, {}).problems
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, "a: " + "{a: " * 5000])
+def test_nesting_without_end_is_told_as_such(text):
+    (problem,) = read_document("x.yaml", text, {}).problems
+    assert problem.what == "this is nested without end"
 
 
 @given(st.text(max_size=200))

@@ -74,6 +74,13 @@ def test_a_mistake_has_its_place_its_words_and_its_cure(folder, file, text, wher
     ("name", "content", "where", "says", "cure"),
     [
         ("Latin-1", "agents:\n- login: ana\n  user: Pérez\n".encode("latin-1"), ":3:10", "not UTF-8", "as UTF-8"),
+        (
+            "a Mac's Latin-1",
+            "agents:\r- login: ana\r  user: Pérez\r".encode("latin-1"),
+            ":3:10",
+            "not UTF-8",
+            "as UTF-8",
+        ),
         ("UTF-16", "agents: []\n".encode("utf-16"), ":1:1", "UTF-16", "save it as UTF-8"),
         ("UTF-32", "agents: []\n".encode("utf-32"), ":1:1", "UTF-32", "save it as UTF-8"),
         ("half a file", "agents:\n- login: ana\n  password: {fi", ":3:13", "not closed", "`}` behind"),
