@@ -1,4 +1,4 @@
-"""What `run` and `apply` have in common: the state locked and open, and a workstation made of it."""
+"""What verbs begin with: this machine, a reader of its configuration, and for `run` and `apply` the state, locked."""
 
 from __future__ import annotations
 

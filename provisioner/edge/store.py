@@ -1,8 +1,8 @@
 """The state: one SQLite file that only its owner can read, written by one process at a time.
 
-It holds sessions (with their secrets, as dangerous as the phones' own files), failed logins, proven realms, what phones
-are still to be told, ports of relays, the ledger of every file that was ever written, and what files held before their
-last change where that may be wanted back.
+It holds sessions (with their secrets, as dangerous as the phones' own files), failed logins, realms that servers asked
+for, what phones are still to be told, ports of relays, the ledger of every file that was ever written, and what files
+held before their last change where that may be wanted back.
 """
 
 from __future__ import annotations
