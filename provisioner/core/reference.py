@@ -1,4 +1,4 @@
-"""Every setting with what there is to say of it; as a table for the README."""
+"""Every setting with what there is to say of it."""
 
 from __future__ import annotations
 
@@ -32,17 +32,6 @@ def settings() -> Iterator[Setting]:
         yield Setting(name, _meaning(name, part), default_of(part), "" if is_section else _COSTS[costs[name]])
 
 
-def settings_table() -> str:
-    """Markdown: the name of each setting, what it means, its default, and what a change of it costs."""
-    head = ["| Setting | Meaning | Default | A change |", "|---|---|---|---|"]
-    return "\n".join([*head, *map(_row, settings())]) + "\n"
-
-
-def _row(setting: Setting) -> str:
-    default = setting.default if setting.default in ("", "none") else f"`{setting.default}`"
-    return f"| `{setting.name}` | {_cell(setting.meaning)} | {_cell(default)} | {setting.cost} |"
-
-
 def _meaning(name: str, part: Schema) -> str:
     says = [part["description"]]
     values = part.get("enum", [])
@@ -55,10 +44,6 @@ def _meaning(name: str, part: Schema) -> str:
     if name in _REQUIRED:
         says.append("Required.")
     return " ".join(says)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 def _required() -> Iterator[str]:

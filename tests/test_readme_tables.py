@@ -1,9 +1,12 @@
-"""The table of settings in the README."""
+"""The tables of the README."""
 
 from __future__ import annotations
 
-from provisioner.core.reference import settings_table
+from dataclasses import replace
+
 from provisioner.core.schema import default_of, effects, keys
+from tests.readme import abilities_table, settings_table
+from tests.targets.stage import catalog, target
 
 ROWS = {line.split("|")[1].strip(" `"): line for line in settings_table().split("\n")[2:-1]}
 
@@ -37,3 +40,25 @@ def test_required_settings_are_called_so():
         "platform.url", "platform.turn[].server", "platform.turn[].user", "platform.turn[].password",
         "agents[].login", "agents[].targets[].target",
     }  # fmt: skip
+
+
+def test_the_table_has_one_row_a_phone_in_order():
+    head, rule, *rows = abilities_table(catalog().targets.values()).split("\n")
+    assert {line.count("|") for line in (head, rule, *rows)} == {10}
+    assert [line.split("`")[1] for line in rows] == sorted(catalog().targets)
+
+
+def test_a_row_says_what_the_phone_can_do():
+    rows = abilities_table([target("twinkle"), target("json")]).split("\n")[2:]
+    assert rows[1] == (
+        "| Twinkle (1.10) | `twinkle` | udp, tcp | password | registers through the relay, cannot call | none | "
+        "rfc4733, info, inband, auto | "
+        "pcma, pcmu, gsm, g729, ilbc, g726-32, speex, speex/16000, speex/32000 | `~/.twinkle/softphone.cfg` |"
+    )
+    assert "| HA1 and password |" in rows[0]
+    assert "| every one |" in rows[0]
+
+
+def test_a_title_cannot_end_its_cell():
+    row = abilities_table([replace(target("twinkle"), title="a|b\nc")]).split("\n")[2]
+    assert row.startswith("| a\\|b c | `twinkle` |")
