@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from provisioner.core.schema import SETTINGS, default_of, effects, keys
+from provisioner.core.schema import SETTINGS, default_of, effects, keys, untold_choices
 from provisioner.core.schema_words import Schema
 
 _COSTS = {"log-in": "logs in", "render": "renders", "none": "nothing"}
@@ -34,8 +34,7 @@ def settings() -> Iterator[Setting]:
 
 def _meaning(name: str, part: Schema) -> str:
     says = [part["description"]]
-    values = part.get("enum", [])
-    if values and not all(f"`{value}`" in part["description"] for value in values):
+    if values := untold_choices(part):
         says.append(f"One of {', '.join(f'`{value}`' for value in values)}.")
     if "items" in part and "enum" in part["items"]:
         says.append(part["items"]["description"])

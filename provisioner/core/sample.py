@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import yaml
 
-from provisioner.core.schema import SETTINGS, default_of, resolve
+from provisioner.core.schema import SETTINGS, default_of, resolve, untold_choices
 from provisioner.core.schema_words import Schema
 
 MAIN = "provisioner.yaml"
@@ -138,8 +138,7 @@ def _meaning(part: Schema) -> str:
     """The description, the words to choose from, and the default."""
     whole = resolve(part)
     says = [whole["description"]]
-    values = whole.get("enum", [])
-    if values and not all(f"`{value}`" in whole["description"] for value in values):
+    if values := untold_choices(whole):
         says.append(f"One of {', '.join(values)}.")
     items = whole.get("items", {})
     if "enum" in items:

@@ -242,6 +242,12 @@ def effects(schema: Schema = SETTINGS) -> Mapping[str, str]:
     return found
 
 
+def untold_choices(part: Schema) -> list[str]:
+    """The words that a setting has to choose from, where its description does not name them all."""
+    values = [str(value) for value in part.get("enum", [])]
+    return [] if all(f"`{value}`" in part["description"] for value in values) else values
+
+
 def default_of(part: Schema) -> str:
     """The default of a setting as it is written in YAML; empty when there is none, or its description names it."""
     if "default" not in part or "Default:" in part["description"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from provisioner.core.account import DtmfMode, MediaEncryption, Transport
 from provisioner.core.codec import NAMES
 from provisioner.core.schema_reload import RELOAD
 from provisioner.core.schema_words import (
@@ -13,7 +14,6 @@ from provisioner.core.schema_words import (
     LANGUAGE,
     NO_BLANK,
     ONE_LINE,
-    TRANSPORTS,
     VARIABLE,
     WEBSOCKET_URL,
     choice,
@@ -36,7 +36,9 @@ ACCOUNT = section(
         "port": number("Port of the registrar, for udp, tcp and tls.", 1, 65535, sample=5061),
         "realm": text("Digest realm.", sample="asterisk"),
         "transport": choice(
-            "The only transport to use. The platform must allow it for this agent.", TRANSPORTS, sample="wss"
+            "The only transport to use. The platform must allow it for this agent.",
+            [*map(str, Transport)],
+            sample="wss",
         ),
         "websocket_url": text(
             "The whole address of the SIP WebSocket.",
@@ -50,8 +52,8 @@ ACCOUNT = section(
             uniqueItems=True,
             sample=["opus", "pcma"],
         ),
-        "dtmf": choice("How digits are sent.", ["rfc4733", "info", "inband", "auto"], sample="rfc4733"),
-        "media_encryption": choice("How the audio is encrypted.", ["none", "sdes", "dtls"], sample="sdes"),
+        "dtmf": choice("How digits are sent.", [*map(str, DtmfMode)], sample="rfc4733"),
+        "media_encryption": choice("How the audio is encrypted.", [*map(str, MediaEncryption)], sample="sdes"),
         "outbound_proxy": {
             "$ref": "#/definitions/host_port",
             "description": "SIP proxy that gets every request.",

@@ -41,7 +41,6 @@ NO_BLANK = r"^\S+$"
 VARIABLE = "^[A-Za-z_][A-Za-z0-9_]*$"
 CREDENTIAL = r"^[A-Za-z0-9._@-]+$"
 LANGUAGE = r"^[A-Za-z]{2,3}([-_][A-Za-z]{2,4})?$"
-TRANSPORTS = ["udp", "tcp", "tls", "ws", "wss"]
 
 HOST_NAME: Schema = {"type": "string", "pattern": HOST, "maxLength": 255}
 
