@@ -32,7 +32,8 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Chances:
     """The world's clock (Unix seconds) and dice (from 0 to 1). With ``hurry`` somebody waits for what is begun now:
-    there is no splay, and what failed in an earlier run is tried at once, unless the platform named a time."""
+    there is no splay, what failed in an earlier run is tried at once, unless the platform named a time, and what fails
+    now is not tried again."""
 
     now: Callable[[], float]
     chance: Callable[[], float]
@@ -107,7 +108,7 @@ class Logins:
             _tell(seat)
             if seat.session and seat.session.logged_in_at > self._now():  # by a clock that was ahead
                 seat.session = replace(seat.session, logged_in_at=self._now())
-            due, now = self._due(seat), self._now()
+            due, now = None if self._hurry and seat.tried.is_set() else self._due(seat), self._now()
             seat.due_at = due if due is not None and due > now else None
             if due is None:
                 return

@@ -478,6 +478,17 @@ def ssl_of(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
+async def test_who_is_waited_for_is_tried_once(desk):
+    desk.logins = Logins(Chances(lambda: NOON, lambda: 0.0, hurry=True), desk.keep, desk.render, lambda _: True)
+    desk.logins.use(POLICY)
+    desk.platform.answer_next(None, ERROR)
+    seat = desk.seat()
+    await desk.settle(seat)
+    assert desk.platform.logins == ["marta"]
+    assert seat.attempt is not None and seat.attempt.kind == TROUBLE
+    assert "next_at" not in login_of(seat)
+
+
 # The periodic refresh
 
 
