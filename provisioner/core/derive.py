@@ -130,7 +130,8 @@ class _Derivation:
 
     def _credential(self, secrets: Secrets, domain: str) -> Credential | None:
         wanted = self._over.realm or self._platform.realm
-        candidates = [wanted, secrets.seen_realm, *self._platform.realms, ASTERISK, domain, self._platform.host]
+        hosts = (domain, self._peer.host, self._platform.host)
+        candidates = [wanted, secrets.seen_realm, *self._platform.realms, ASTERISK, *hosts]
         credential = credential_of(self._peer, secrets.password, [realm for realm in candidates if realm])
         if credential is None:
             fix = "ask the platform's administrator to set the agent's phone password"

@@ -231,9 +231,10 @@ def ha1(realm: str, password: str = "pw") -> str:
     return hashlib.md5(f"1997:{realm}:{password}".encode()).hexdigest()
 
 
+@pytest.mark.parametrize("domain", [None, "pbx.acme.example"])
 @pytest.mark.parametrize("realm", ["asterisk", "sip.acme.example", "acme.example", "Own", "first", "second", "seen"])
-def test_the_usual_realms_are_tried(realm):
-    platform = replace(PLATFORM, realm="Own", realms=("first", "second"))
+def test_the_usual_realms_are_tried(realm, domain):
+    platform = replace(PLATFORM, realm="Own", realms=("first", "second"), domain=domain)
     found = account(peer(secret="", md5secret=ha1(realm)), platform, Secrets(Secret("pw"), (), "seen")).credential
     assert (found.realm, found.proof) == (realm, Proof.PROVEN)
     assert found.password == Secret("pw")
