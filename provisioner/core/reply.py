@@ -79,9 +79,8 @@ def read_reply(reply: Reply) -> LoginOutcome:
     if reply.status in (404, 405, 410):
         return NotThere(f"the platform has no agent login at this address (HTTP {reply.status})")
     if 300 <= reply.status < 400:
-        return Trouble(
-            f"the platform redirects elsewhere (HTTP {reply.status}), which is not followed: correct the URL"
-        )
+        cause = f"the platform redirects elsewhere (HTTP {reply.status}), which is not followed: correct the URL"
+        return Trouble(cause, wait)
     if reply.status >= 500 or reply.status == 429:
         return Trouble(f"the platform has trouble (HTTP {reply.status})", wait)
     if reply.status in (401, 403):

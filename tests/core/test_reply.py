@@ -215,7 +215,7 @@ def test_no_retry_after_raises(header, now):
     assert seconds is None or 0 <= seconds <= LONGEST_RETRY_AFTER
 
 
-@pytest.mark.parametrize(("status", "body"), [(503, ""), (429, ""), (200, "Error"), (200, ""), (408, "")])
+@pytest.mark.parametrize(("status", "body"), [(503, ""), (429, ""), (200, "Error"), (200, ""), (302, ""), (408, "")])
 def test_trouble_tells_how_long_the_platform_wants_peace(status, body):
     assert read_reply(reply(body, status, retry_after="7")) == Trouble(read_reply(reply(body, status)).cause, 7.0)
 
