@@ -20,7 +20,7 @@ from provisioner.edge.kept_ports import KeptPorts
 from provisioner.edge.service import ServiceManager
 from provisioner.edge.suspension import Suspensions
 from provisioner.edge.watch import Watch
-from provisioner.opening import Here, open_bench
+from provisioner.opening import Here, open_workbench
 from provisioner.places import Places
 from provisioner.waiting import Spawn, first_of
 from provisioner.workstation import Workstation
@@ -40,7 +40,7 @@ async def serve(places: Places, here: Here, manager: ServiceManager, ports: Kept
     ends the process.
     """
     refused: ProvisionerError | None = None
-    with open_bench(places, here.workstation) as bench:
+    with open_workbench(places, here.workstation) as bench:
         for remark in bench.store.remarks:
             log.warning("%s", remark)
         async with asyncio.TaskGroup() as group:

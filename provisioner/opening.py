@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from provisioner.bench import Bench
 from provisioner.cycle import Cycle
 from provisioner.edge.catalog import shipped
 from provisioner.edge.credential import Credentials
@@ -21,6 +20,7 @@ from provisioner.edge.store import open_store
 from provisioner.logins import Chances
 from provisioner.places import Places
 from provisioner.site import SiteReader, Surroundings
+from provisioner.workbench import Workbench
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def reader_of(
 
 
 @contextmanager
-def open_bench(places: Places, workstation: str) -> Iterator[Bench]:
+def open_workbench(places: Places, workstation: str) -> Iterator[Workbench]:
     """Lock and open the state. Raises ProvisionerError when another process has it, or it cannot be used."""
     with ExitStack() as stack:
         stack.enter_context(lock_state(places.state))
@@ -60,4 +60,4 @@ def open_bench(places: Places, workstation: str) -> Iterator[Bench]:
         stack.callback(store.close)
         worker = stack.enter_context(ThreadPoolExecutor(1, "worker"))
         reader = reader_of(places, workstation, key=store.key(), seen_realms=store.realms)
-        yield Bench(reader, store, Cycle(store, own()), worker)
+        yield Workbench(reader, store, Cycle(store, own()), worker)

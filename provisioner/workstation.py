@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from provisioner.bench import Bench
 from provisioner.core.plan import brake
 from provisioner.core.prepare import Job
 from provisioner.core.problem import Problem, ProvisionerError
@@ -30,6 +29,7 @@ from provisioner.seat import Seat, is_served
 from provisioner.site import Served, Site
 from provisioner.standing import Standing
 from provisioner.waiting import Spawn
+from provisioner.workbench import Workbench
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class Workstation:
     """Serves the agents of one workstation. ``spawn`` starts a task that somebody else ends and watches over; ``news``
     is set whenever the status may have changed."""
 
-    def __init__(self, bench: Bench, chances: Chances, spawn: Spawn, ports: KeptPorts) -> None:
+    def __init__(self, bench: Workbench, chances: Chances, spawn: Spawn, ports: KeptPorts) -> None:
         self._bench = bench
         self._spawn = spawn
         self._now = chances.now

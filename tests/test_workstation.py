@@ -16,7 +16,7 @@ from provisioner.demo.platform import ERROR, REFUSAL, SimulatedPlatform
 from provisioner.edge.kept_ports import KeptPorts
 from provisioner.edge.service import ServiceManager
 from provisioner.logins import Chances
-from provisioner.opening import open_bench
+from provisioner.opening import open_workbench
 from provisioner.workstation import Workstation
 from tests.machine import PATIENCE, Machine, until
 
@@ -86,7 +86,7 @@ async def test_agents_can_be_removed_while_the_state_cannot_be_written_and_the_n
         assert [agent["agent"] for agent in (await service.status())["agents"]] == ["beto"]
     async with machine.running() as service:
         await service.logged_in("beto")
-    with open_bench(machine.places, "ws") as bench:
+    with open_workbench(machine.places, "ws") as bench:
         assert bench.store.sessions().keys() == {"beto"} and bench.cycle.agents() == {"beto"}
 
 
@@ -107,7 +107,7 @@ async def test_files_of_agents_who_are_gone_that_cannot_be_removed_are_told(mach
 async def serving(machine: Machine, now: Callable[[], float] = time.time) -> AsyncIterator[Workstation]:
     """The workstation in this process, everybody's first login tried; ``now`` is its clock, and waits are the
     longest."""
-    with open_bench(machine.places, "ws") as bench:
+    with open_workbench(machine.places, "ws") as bench:
         async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
             ports = KeptPorts(ServiceManager({}))
             workstation = Workstation(bench, Chances(now, lambda: 1.0), group.create_task, ports)

@@ -31,7 +31,7 @@ from provisioner.core.problem import Problem, ProvisionerError
 from provisioner.edge.journal import set_up_logging
 from provisioner.edge.kept_ports import KeptPorts
 from provisioner.edge.service import ServiceManager, guard_process
-from provisioner.opening import Here, here, open_bench
+from provisioner.opening import Here, here, open_workbench
 from provisioner.places import Places
 from provisioner.workstation import Workstation
 
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _apply(places: Places, here: Here, *, force: bool) -> tuple[tuple[Problem, ...], dict[str, Any]]:
     chances = replace(here.chances, hurry=True)
-    with open_bench(places, here.workstation) as bench:
+    with open_workbench(places, here.workstation) as bench:
         async with asyncio.TaskGroup() as group:
             workstation = Workstation(bench, chances, group.create_task, KeptPorts(ServiceManager({})))
             problems = await workstation.reload(force=force, asked=True)

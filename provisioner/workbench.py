@@ -11,7 +11,7 @@ from provisioner.site import SiteReader
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class Workbench:
     """``reader``, ``store`` and ``cycle`` are used in the one thread of ``worker`` only."""
 
     reader: SiteReader
