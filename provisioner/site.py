@@ -144,6 +144,15 @@ class SiteReader:
         self._around.credentials.forget()
         self._anew = True
 
+    def place(self, *path: str | int) -> Place:
+        """Where the value at ``path`` of provisioner.yaml stands, as it was read last."""
+        return self._configuration.place(*path)
+
+    def placed(self, problems: Iterable[Problem]) -> Iterator[Problem]:
+        """``problems`` with the texts of their lines, where they are in the settings."""
+        for problem in problems:
+            yield replace(problem, where=self._configuration.with_source(problem.where))
+
     def with_realm(self, served: Served, realm: str) -> Served:
         """``served`` with a realm that its server was seen to ask for. May be called in any thread."""
         secrets = replace(served.secrets, seen_realm=realm)
@@ -187,7 +196,7 @@ class SiteReader:
         password = self._password(agent, problems)
         home = self._home(agent, problems)
         chosen = {choice.target: common.targets.get(choice.target) for choice in agent.targets}
-        problems += self._placed(problem for one in agent.targets for problem in _untold(agent, one, chosen))
+        problems += self.placed(problem for one in agent.targets for problem in _untold(agent, one, chosen))
         url = common.platform.url
         identity = Identity(url, agent.login, self._mark(password, url, agent.login))
         secrets = Secrets(password, common.turn, common.realms.get(identity.at_platform))
@@ -209,26 +218,27 @@ class SiteReader:
         try:
             return self._passwords.resolve(agent.password, agent.place)
         except ProvisionerError as error:
-            problems += self._placed(error.problems)
+            problems += self.placed(error.problems)
             return None
 
     def _turn(self, settings: Settings) -> tuple[tuple[Secret, ...], tuple[Problem, ...]]:
-        place = Place("platform.turn")
-        try:
-            return tuple(self._passwords.resolve(turn.password, place) for turn in settings.platform.turn), ()
-        except ProvisionerError as error:
-            return (), error.problems
+        passwords: list[Secret] = []
+        problems: list[Problem] = []
+        for index, turn in enumerate(settings.platform.turn):
+            try:
+                passwords.append(
+                    self._passwords.resolve(turn.password, self.place("platform", "turn", index, "password"))
+                )
+            except ProvisionerError as error:
+                problems += error.problems
+        return (() if problems else tuple(passwords)), tuple(problems)
 
     def _home(self, agent: AgentSettings, problems: list[Problem]) -> Home | None:
         try:
             return self._people.home_of(agent.user, agent.home, agent.place)
         except ProvisionerError as error:
-            problems += self._placed(error.problems)
+            problems += self.placed(error.problems)
             return None
-
-    def _placed(self, problems: Iterable[Problem]) -> Iterator[Problem]:
-        for problem in problems:
-            yield replace(problem, where=self._configuration.with_source(problem.where))
 
     def _mark(self, secret: Secret | None, *of: str) -> str:
         if secret is None:

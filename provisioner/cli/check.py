@@ -61,18 +61,24 @@ def run(options: argparse.Namespace) -> int:
     name = options.workstation or socket.gethostname()
     credentials, service = Credentials(os.environ, here.root), _service(here)
     around = Surroundings(here.root, None if options.all else name, credentials, _THROW_AWAY, uid=service)
+    reader = SiteReader(here.config, [shipped(), here.site_templates], around)
     try:
-        site = SiteReader(here.config, [shipped(), here.site_templates], around).read()
+        site = reader.read()
     except ProvisionerError as error:
         complain(error.problems, options.format)
         return REFUSED
-    problems = [*site.remarks, *_of_platform(site), *_of_agents(site, credentials), *_of_targets(site)]
+    problems = [
+        *site.remarks,
+        *_of_authorities(site, reader.place("platform", "ca_file")),
+        *_of_agents(site, credentials),
+        *_of_targets(site),
+    ]
     problems += [*_of_options(site), *_rivalries(site)]
     if not options.all:
         problems += clashes(site)
     if options.config is None:  # a copy is not what the service reads
         problems += hidden(site, here, service)
-    problems = list(dict.fromkeys(problems))  # a broken target is a remark, and somebody's trouble
+    problems = list(dict.fromkeys(reader.placed(problems)))  # a broken target is a remark, and somebody's trouble
     wrong = any(not problem.remark for problem in problems)
     if options.format == "json":
         print_json(_counts(site, name) | {"problems": [problem_as_json(problem) for problem in problems]})
@@ -142,13 +148,12 @@ def _rivalries(site: Site) -> Iterator[Problem]:
         yield rivalry(Place(who), names)
 
 
-def _of_platform(site: Site) -> tuple[Problem, ...]:
-    """A file of authorities that cannot be used keeps everybody out."""
+def _of_authorities(site: Site, place: Place) -> Iterator[Problem]:
+    """A file of authorities that cannot be used keeps everybody out; ``place`` is where it is named."""
     try:
         tls_context(site.settings.platform.ca_file)
     except ProvisionerError as error:
-        return error.problems
-    return ()
+        yield from (replace(problem, where=place) for problem in error.problems)
 
 
 def _of_options(site: Site) -> Iterator[Problem]:

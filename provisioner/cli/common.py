@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.core.problem import Problem
-from provisioner.core.report import problem_as_json, problems_as_text
+from provisioner.core.report import WIDTH, problem_as_json, problems_as_text
 from provisioner.places import NAME, Places, places_of
 
 DONE, REFUSED, NOT_RUNNING, NOT_ALL, NO_CONFIGURATION = 0, 1, 3, 4, 78
@@ -45,8 +45,17 @@ def complain(problems: Iterable[Problem], form: str = "text") -> None:
     """Print problems: text to standard error, JSON to standard output."""
     if form == "json":
         print_json({"problems": [problem_as_json(problem) for problem in problems]})
-    elif text := problems_as_text(problems, colour=colourful(sys.stderr)):
+    elif text := problems_as_text(problems, colour=colourful(sys.stderr), width=_room(sys.stderr)):
         print(text, file=sys.stderr)
+
+
+def _room(stream: Any) -> int:
+    """How many characters of an indented line have room in one line of ``stream``."""
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except OSError:
+        return WIDTH
+    return min(WIDTH, columns - 5) if columns > 20 else WIDTH
 
 
 def print_json(value: Any) -> None:

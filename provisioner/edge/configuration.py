@@ -112,6 +112,10 @@ class Configuration:
         """The files as they were read last, provisioner.yaml first."""
         return [read.document for read in self._files.values()]
 
+    def place(self, *path: str | int) -> Place:
+        """Where the value at ``path`` of provisioner.yaml stands, as it was read last."""
+        return self._files[self._main].document.place(path)
+
     def with_source(self, place: Place) -> Place:
         """``place`` with the text of its line, when it is in one of these files."""
         read = self._files.get(place.subject)

@@ -81,7 +81,8 @@ def test_two_agents_of_a_workstation_cannot_have_one_port_for_their_relays(folde
 def test_two_agents_of_a_workstation_cannot_have_the_same_files(folder):
     write(folder / "agents.d/a.yaml", AGENTS.replace("home: /home/bob, ", ""))
     done = check("--config", folder, "--workstation", "ws-17", code=1)
-    (line,) = done.stderr.splitlines()
+    line, source, caret = done.stderr.splitlines()
+    assert (source.partition("password")[0], caret) == ("    - {login: bob, ", "      ^")
     assert line.startswith(f"{folder}/agents.d/a.yaml:3:3: jssip of agent `bob` would write ")
     assert "/jssip/account.json, which is jssip of agent `ana`'s already" in line
     # Those of another workstation are not in the way.
@@ -130,7 +131,22 @@ def test_authorities_that_cannot_be_read_are_told(folder, text: str | None, why:
         (folder / "ca.pem").write_text(text)
     write(folder / "provisioner.yaml", f"platform: {{url: https://acme.example, ca_file: {folder}/ca.pem}}\n")
     done = check("--config", folder, "--workstation", "ws-17", code=1)
-    assert f"the authorities in `{folder}/ca.pem` cannot be read: {why}" in done.stderr
+    line, source, caret = done.stderr.splitlines()
+    assert line.startswith(
+        f"{folder}/provisioner.yaml:1:48: the authorities in `{folder}/ca.pem` cannot be read: {why}"
+    )
+    assert source[: caret.index("^")].endswith("ca_file: ")
+
+
+def test_every_turn_password_that_is_not_to_be_had_is_told_in_its_line(folder):
+    turn = "".join(f"  - server: t\n    user: u\n    password: {{file: /nowhere-{name}}}\n" for name in "ab")
+    write(folder / "provisioner.yaml", f"platform:\n  url: https://acme.example\n  turn:\n{turn}")
+    done = check("--config", folder, "--workstation", "ws-17", code=1)
+    told = [line.partition(": ") for line in done.stderr.splitlines() if "/nowhere-" in line and "yaml:" in line]
+    assert [(where, what.split()[3]) for where, _, what in told] == [
+        (f"{folder}/provisioner.yaml:6:15", "/nowhere-a"),
+        (f"{folder}/provisioner.yaml:9:15", "/nowhere-b"),
+    ]
 
 
 def test_without_a_name_it_is_this_machine(folder, capsys):

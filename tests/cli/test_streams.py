@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 
 import pytest
 
@@ -38,6 +43,18 @@ def test_closed_streams_harm_nobody(verb: str, closed: str):
 def test_what_is_wrong_does_not_go_where_results_go(verb: str, tmp_path):
     done = shell(f"{PROVISIONER} {verb} --root {tmp_path} 2>&-")
     assert done.returncode in (1, 3, 78) and done.stdout == ""
+
+
+def test_a_caret_stands_under_its_word_on_a_narrow_terminal(tmp_path):
+    (tmp_path / "a.yaml").write_text(f"agents: [{{login: {'x' * 70}, targets: [jssip], relay: onn}}]\n")
+    terminal, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    command = [sys.executable, "-m", "provisioner", "check", str(tmp_path / "a.yaml")]
+    done = subprocess.run(command, stderr=end, env=os.environ | {"NO_COLOR": "1"}, timeout=60)
+    os.close(end)
+    _, line, caret = os.read(terminal, 4096).decode().splitlines()
+    os.close(terminal)
+    assert done.returncode == 1 and len(line) < 60 and line[caret.index("^") :] == "onn}]"
 
 
 def test_what_a_terminal_cannot_show_is_an_escape(tmp_path):

@@ -32,6 +32,25 @@ def test_of_a_long_line_the_part_with_the_mistake_is_shown(column):
     assert line[caret.index("^")] == source[column - 1]
 
 
+@pytest.mark.parametrize(
+    ("before", "columns"),
+    [("ab", 2), ("日本", 4), ("🎧", 2), ("José", 4), ("Jose\u0301", 4), ("\x07\u200d", 2), ("ﾎ", 1)],
+)
+def test_a_caret_stands_under_its_character_however_wide_those_before_it_are(before, columns):
+    column = len(before) + 1
+    _, _line, caret = problems_as_text([Problem(Place("a", 1, column, before + "x"), "wrong")]).split("\n")
+    assert caret == " " * (4 + columns) + "^"
+
+
+@pytest.mark.parametrize("column", [1, 50, 120])
+def test_a_line_and_its_caret_stay_within_a_narrow_terminal(column):
+    source = "".join(chr(ord("a") + number % 26) for number in range(120))
+    problem = Problem(Place("a", 1, column, source), "wrong")
+    _, line, caret = problems_as_text([problem], width=55).split("\n")
+    assert len(line) <= 59
+    assert line[caret.index("^")] == source[column - 1]
+
+
 def test_a_caret_may_stand_behind_the_line():
     _, _line, caret = problems_as_text([Problem(Place("a", 1, 20, "password: ********"), "wrong")]).split("\n")
     assert caret == " " * 23 + "^"
