@@ -130,7 +130,8 @@ class ReloadMemory:
                 made.append(parcel)
                 continue
             old = seat.reloads.get(folder, Reload(seat.login, folder, parcel.target))
-            decision, new = self._judged(seat, old, told[folder], parcel, changes=folder in changing)
+            wish = self._wish(seat, told[folder], parcel, changes=folder in changing)
+            decision, new = judged(old, told[folder].policy, wish, self._means.chances.now())
             await self.put(seat, new)
             if decision is Decision.BRING:
                 before[folder] = old
@@ -152,12 +153,11 @@ class ReloadMemory:
                 old = seat.reloads.get(target.folder, Reload(seat.login, target.folder, target.target))
                 await self.put(seat, renewed(old, self._means.chances.now(), content=""))
 
-    def _judged(self, seat: Seat, old: Reload, told: Told, parcel: Parcel, *, changes: bool) -> tuple[Decision, Reload]:
-        policy, cleared = told.policy, (seat.login, old.folder) in self._cleared
-        mark = content_mark(self._means.key, parcel.files) if policy.rolls_back else ""
-        asked_first = bool(policy.busy_command) or self._means.busy(seat)
-        wish = Wish(mark, changes, asked_first and not cleared)
-        return judged(old, policy, wish, self._means.chances.now())
+    def _wish(self, seat: Seat, told: Told, parcel: Parcel, *, changes: bool) -> Wish:
+        """What ``parcel`` brings to a phone: whether that ``changes`` anything, and whether it is asked first."""
+        mark = content_mark(self._means.key, parcel.files) if told.policy.rolls_back else ""
+        may_be_busy = bool(told.policy.busy_command) or self._means.busy(seat)
+        return Wish(mark, changes, may_be_busy and (seat.login, parcel.folder) not in self._cleared)
 
     async def _write(self, reload: Reload) -> None:
         if reload.worth_keeping:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provisioner.core.reason import wait
+from provisioner.core.reason import back_off
 from provisioner.core.reply import NotThere, Refused, Trouble
 from provisioner.core.session import Attempt
 from provisioner.core.settings import LoginPolicy
@@ -43,5 +43,6 @@ def next_try(attempt: Attempt | None, policy: LoginPolicy, *, chance: float) -> 
     if attempt.kind == NOT_THERE:
         # An instance without that resource will not grow one in seconds.
         return attempt.at + policy.longest_retry * (1.0 + chance) / 2.0
-    first, longest = policy.first_retry, policy.longest_retry
-    return attempt.at + wait(attempt.count, first=first, longest=longest, chance=chance, least=attempt.retry_after)
+    pause = back_off(attempt.count, first=policy.first_retry, longest=policy.longest_retry, chance=chance)
+    # On top of what the platform asked for, or all whom it told the same come back together.
+    return attempt.at + attempt.retry_after + pause

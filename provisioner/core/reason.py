@@ -84,10 +84,9 @@ def _rendered(wanted: Wanted) -> object:
     return platform, agent, dict(wanted.targets), wanted.identity.password_mark, wanted.secrets_mark
 
 
-def wait(count: int, *, first: float, longest: float, chance: float, least: float = 0.0) -> float:
+def back_off(count: int, *, first: float, longest: float, chance: float) -> float:
     """Seconds to wait after the ``count``-th failure in a row (from 1): exponential with full jitter.
 
-    ``first`` and ``longest`` bound the growth, ``chance`` is a random number from 0 to 1. ``least`` is what the
-    platform asked for with Retry-After; the jitter comes on top, or all who were told the same come back together.
+    ``first`` and ``longest`` bound the growth, ``chance`` is a random number from 0 to 1.
     """
-    return least + chance * min(longest, first * 2.0 ** min(count - 1, 60))
+    return chance * min(longest, first * 2.0 ** min(count - 1, 60))

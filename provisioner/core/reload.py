@@ -12,7 +12,7 @@ from enum import StrEnum
 from provisioner.core.errand import Ran
 from provisioner.core.pending import Reload
 from provisioner.core.problem import Place, Problem
-from provisioner.core.reason import wait
+from provisioner.core.reason import back_off
 from provisioner.core.settings import ReloadPolicy
 
 
@@ -95,7 +95,7 @@ def after(reload: Reload, ran: Ran, policy: ReloadPolicy, *, now: float, chance:
     failed = replace(reload, count=count, code=ran.code, cause=cause, command=command_mark(policy), busy_since=None)
     if ran.code in policy.final_codes:
         return replace(failed, next_at=None)
-    pause = wait(count, first=policy.first_retry, longest=policy.longest_retry, chance=chance)
+    pause = back_off(count, first=policy.first_retry, longest=policy.longest_retry, chance=chance)
     return replace(failed, next_at=now + pause)
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import aiohttp
 
-from provisioner.core.reason import wait
+from provisioner.core.reason import back_off
 from provisioner.core.sip.grammar import NotSip
 from provisioner.core.sip.message import Message, parse_message
 from provisioner.core.sip.trial import Address, Failure, Obstacle, Stage
@@ -104,7 +104,7 @@ class RelayLine:
                 await self._while_open(frames)
                 self._ends.is_lost()
             self._failures += 1
-            longest = wait(self._failures, first=FIRST_WAIT, longest=LONGEST_WAIT, chance=1.0)
+            longest = back_off(self._failures, first=FIRST_WAIT, longest=LONGEST_WAIT, chance=1.0)
             # Half of it at random: who lost the same server does not come back at the same moment.
             await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
 
