@@ -84,7 +84,7 @@ def read_reply(reply: Reply) -> LoginOutcome:
     if reply.status >= 500 or reply.status == 429:
         return Trouble(f"the platform has trouble (HTTP {reply.status})", wait)
     if reply.status in (401, 403):
-        return Refused(f"the platform refuses the user name or password (HTTP {reply.status})")
+        return Refused(f"the platform refuses the user name or password, or this machine (HTTP {reply.status})")
     if _is_html(text, reply.content_type):
         return NotThere("a web page answers instead of the platform's login: is this the right URL?")
     outcome = _from_value(text, _unwrapped(text), wait)

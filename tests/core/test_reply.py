@@ -49,8 +49,10 @@ def test_zero_with_a_status_of_refusal_is_a_refusal(status):
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_the_status_alone_refuses(status):
-    assert isinstance(read_reply(reply("", status)), Refused)
+@pytest.mark.parametrize("body", ["", HTML])
+def test_the_status_alone_refuses_and_blames_not_the_password_alone(status, body):
+    outcome = read_reply(reply(body, status))
+    assert isinstance(outcome, Refused) and "or this machine" in outcome.cause
 
 
 def test_zero_as_html_by_its_header_is_a_refusal():
