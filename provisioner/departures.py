@@ -30,10 +30,15 @@ class Departures:
         self._spawn = spawn
         self._under_way: set[asyncio.Task[None]] = set()
         self._locks: dict[str, tuple[asyncio.Lock, asyncio.Lock]] = {}
+        self._left: dict[str, Seat] = {}
 
     def seat_for(self, served: Served) -> Seat:
-        """A new seat; what it does comes after what is still being done for an earlier one of this agent."""
+        """A new seat; what it does comes after what is still being done for an earlier one of this agent, and who was
+        refused then is so still."""
         seat = Seat(served)
+        if seat.login in self._left:
+            seat.attempt = self._left.pop(seat.login).attempt
+            self._logins.resume(seat)
         if seat.login in self._locks:
             seat.busy, seat.delivering = self._locks.pop(seat.login)
         return seat
@@ -42,6 +47,7 @@ class Departures:
         """End the sessions of ``seats``, which are gone, as the policy of ``settings`` has it."""
         for seat in seats:
             self._locks[seat.login] = seat.busy, seat.delivering
+            self._left[seat.login] = seat
         await self._patiently(self._leave(seat, settings) for seat in seats)
 
     async def move(self, seats: Iterable[Seat]) -> None:

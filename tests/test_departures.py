@@ -65,6 +65,23 @@ async def test_who_comes_back_is_logged_in_after_the_log_off(machine: Machine, p
     assert sorted(platform.logins) == ["ana", "beto", "beto"]
 
 
+async def test_who_was_refused_stays_so_on_coming_back_until_the_password_changes(
+    machine: Machine, platform: SimulatedPlatform
+):
+    machine.agent("ana", JSON, password="wrong")
+    machine.agent("beto", JSON)
+    async with machine.running() as service:
+        await service.until(lambda status: status["agents"][0]["login"]["state"] == "refused")
+        for elsewhere in ("  workstations: [elsewhere]", JSON) * 2:
+            machine.agent("ana", elsewhere, password="wrong")
+            assert (await service.reload()).code == 0
+        (login,) = [one["login"] for one in (await service.status())["agents"] if one["agent"] == "ana"]
+        assert (login["state"], login["count"]) == ("refused", 1)
+        machine.agent("ana", JSON)
+        await service.logged_in("ana", "beto")
+    assert platform.logins.count("ana") == 2
+
+
 async def test_a_login_that_hangs_is_ended_when_it_comes_and_its_agent_has_gone(
     machine: Machine, platform: SimulatedPlatform
 ):
