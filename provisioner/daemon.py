@@ -61,7 +61,7 @@ async def _begin(workstation: Workstation, places: Places, manager: ServiceManag
         raise NoConfiguration(problems)
     daemon = _Daemon(workstation, places.config, manager)
     reception = Reception(workstation.couriers.serve, lambda uid: bool(workstation.seats_of(uid)), spawn)
-    control = control_socket(_reachable(places.socket), daemon.answer)
+    control = control_socket(places.socket, daemon.answer, spawn)
     async with control, courier_socket(places.courier_socket, reception):
         await daemon.run()
 
@@ -205,8 +205,3 @@ def _keep_in_memory() -> None:
 
 def _answered(problems: tuple[Problem, ...] | list[Problem]) -> Mapping[str, Any]:
     return {"problems": [problem_as_json(problem) for problem in problems]}
-
-
-def _reachable(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
