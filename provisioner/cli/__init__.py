@@ -50,9 +50,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        give_up_output()
-        return 0
     except OSError as error:
         if not is_of_output(error):
             raise

@@ -5,11 +5,24 @@ from __future__ import annotations
 import io
 import os
 import sys
+from typing import Any, TextIO
+
+
+class _Outlet(io.FileIO):
+    """Where output goes as long as somebody reads it. Then it goes nowhere, and the exit code says what it would have
+    said: `check | head` is no less a refusal."""
+
+    def write(self, piece: Any) -> int:
+        try:
+            return super().write(piece)
+        except BrokenPipeError:
+            _put_null(self.fileno())
+            return len(piece)
 
 
 def open_standard_streams() -> None:
     """Put /dev/null where one of the three is closed: the next file that is opened must not be taken for it. What a
-    terminal's character set does not have is printed as an escape."""
+    terminal's character set does not have is printed as an escape, and what nobody reads any more is no error."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -19,8 +32,24 @@ def open_standard_streams() -> None:
     sys.stdin = sys.stdin or open(os.devnull)  # noqa: PTH123, SIM115 - open for as long as the process
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    sys.stdout, sys.stderr = _patient(sys.stdout), _patient(sys.stderr)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _patient(stream: TextIO) -> TextIO:
+    """``stream`` with an outlet as above; itself where it is not the process's own."""
+    if not isinstance(stream, io.TextIOWrapper) or stream not in (sys.__stdout__, sys.__stderr__):
+        return stream
+    outlet = io.BufferedWriter(_Outlet(stream.fileno(), "wb", closefd=False))
+    lines = stream.line_buffering
+    return io.TextIOWrapper(outlet, stream.encoding, stream.errors, line_buffering=lines, write_through=lines)
+
+
+def _put_null(descriptor: int) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, descriptor)
+    os.close(null)
 
 
 def is_of_output(error: OSError) -> bool:
@@ -33,7 +62,7 @@ def is_of_output(error: OSError) -> bool:
 
 def give_up_output() -> None:
     """Print nothing more, not even what is left at the end of the process."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _put_null(sys.stdout.fileno())
 
 
 def name_files_in_utf8() -> None:

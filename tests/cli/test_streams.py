@@ -31,6 +31,20 @@ def test_a_reader_who_has_enough_is_no_mistake():
     assert (done.returncode, done.stdout, done.stderr) == (0, "{\n", "")
 
 
+def test_who_reads_no_further_gets_the_exit_code_all_the_same(tmp_path):
+    mistakes = "".join(f"- {{login: a{number}, colour: red}}\n" for number in range(2000))
+    (tmp_path / "a.yaml").write_text(f"agents:\n{mistakes}")
+    for form in ("text", "json"):
+        command = f"{PROVISIONER} check --format {form} {tmp_path}/a.yaml 2>&1 | head -n 1; exit ${{PIPESTATUS[0]}}"
+        done = shell(command)
+        assert (done.returncode, done.stdout.count("\n"), done.stderr) == (1, 1, "")
+
+
+def test_who_reads_no_help_is_no_mistake():
+    done = shell(f"{PROVISIONER} --help | head -c 1; exit ${{PIPESTATUS[0]}}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "u", "")
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 @pytest.mark.parametrize("verb", ["targets jssip", "schema"])
 def test_closed_streams_harm_nobody(verb: str, closed: str):
