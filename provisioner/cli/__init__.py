@@ -34,6 +34,21 @@ exit codes: 0 done; 1 a mistake in the configuration, or something was refused; 
 3 the service is not running; 4 done, but not every agent could be served, or (`verify`) would register;
 78 `run` found no usable configuration
 """
+_WIDEST = 100
+
+
+class _Help(argparse.HelpFormatter):
+    """Fits the paragraphs of a text into the terminal; those that are indented stay as they are."""
+
+    def __init__(self, prog: str) -> None:
+        import shutil  # takes as long as a light verb's own modules, and nothing but help needs it
+
+        super().__init__(prog, width=min(_WIDEST, shutil.get_terminal_size().columns) - 2)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        fill = super()._fill_text
+        parts = text.strip("\n").split("\n\n")
+        return "\n\n".join(part if part.startswith(" ") else fill(part, width, indent) for part in parts)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,14 +79,14 @@ def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
         prog="provisioner",
         description="Keeps the softphones of contact-centre agents provisioned from YAML and the platform's logins.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
     parser.add_argument("--version", action="version", version=f"softphone-provisioner {__version__}")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     for name in VERBS if chosen is None else [chosen]:
         module = import_module(f"provisioner.cli.{name.replace('-', '_')}")
         verb = verbs.add_parser(
-            name, help=VERBS[name], description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+            name, help=VERBS[name], description=module.__doc__, epilog=EPILOG, formatter_class=_Help
         )
         module.configure(verb)
         verb.set_defaults(run=module.run)
