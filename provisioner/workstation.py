@@ -123,8 +123,9 @@ class Workstation:
 
     async def check(self) -> None:
         """Repair what somebody deleted, edited or loosened since it was written."""
-        written = [seat for seat in self._seats.values() if seat.rendered is not None]
-        await self._phones.mend(written, self._job)
+        for problem in self._bench.store.lost():
+            log.error("%s", problem)
+        await self._phones.mend([seat for seat in self._seats.values() if seat.rendered is not None], self._job)
 
     def resumed(self, seconds: float) -> None:
         """The machine was suspended for so long: do what came due meanwhile, and log in anew whom the platform has
@@ -162,7 +163,7 @@ class Workstation:
 
     def status(self) -> dict[str, Any]:
         """Everything that there is to tell, without secrets."""
-        return self._overview.status(self._site.remarks if self._site else ())
+        return self._overview.status((*self._bench.store.lost(), *(self._site.remarks if self._site else ())))
 
     def summary(self) -> str:
         """The state in one line, for systemd."""
@@ -212,9 +213,8 @@ class Workstation:
             await self.went(seat)
 
     async def _change_all(self, logins: Sequence[str], site: Site) -> None:
-        for login in logins:
-            if login not in self._seats:
-                self._seats[login] = self._departures.seat_for(site.served[login])
+        for login in [login for login in logins if login not in self._seats]:
+            self._seats[login] = self._departures.seat_for(site.served[login])
         seats = [self._seats[login] for login in logins]
         await self._departures.move(seat for seat in seats if seat.is_elsewhere(site.served[seat.login]))
         for seat in [seat for seat in seats if seat.moves(site.served[seat.login])]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -88,6 +89,18 @@ async def test_agents_can_be_removed_while_the_state_cannot_be_written_and_the_n
         await service.logged_in("beto")
     with open_workbench(machine.places, "ws") as bench:
         assert bench.store.sessions().keys() == {"beto"} and bench.cycle.agents() == {"beto"}
+
+
+async def test_a_state_that_somebody_deletes_under_the_service_is_told(machine: Machine, platform: SimulatedPlatform):
+    machine.agent("ana", "  targets: [json]")
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        shutil.rmtree(machine.places.state)
+        (problem,) = (await service.status())["configuration"]["problems"]
+        assert problem["what"].startswith("this state was deleted or replaced")
+        assert (await service.reload()).code == 0
+        assert problem["what"] in service.log.read_text()
+    assert platform.logins == ["ana"]
 
 
 async def test_files_of_agents_who_are_gone_that_cannot_be_removed_are_told(machine: Machine):

@@ -56,11 +56,20 @@ class Store:
     def __init__(self, connection: sqlite3.Connection, path: Path, remarks: Sequence[Problem] = ()) -> None:
         self._db = connection
         self._path = path
+        self._file = _file_at(path)
         self.remarks = tuple(remarks)
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def lost(self) -> tuple[Problem, ...]:
+        """Why the next start will know nothing of what is kept here: somebody deleted or replaced the file since it was
+        opened. May be called in any thread."""
+        if _file_at(self._path) == self._file:
+            return ()
+        what = "this state was deleted or replaced while it was in use: what is kept now is lost at the next start"
+        return (Problem(Place(str(self._path)), what, "restart the service: it logs agents in again and keeps that"),)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -216,6 +225,14 @@ def open_store(folder: Path, *, read_only: bool = False) -> Store:
         aside = set_aside(path)
         what = "the state was damaged; agents are logged in again"
         return Store(connect(path), path, [Problem(Place(str(path)), what, f"it is kept as {aside.name}", remark=True)])
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _open_read_only(path: Path) -> Store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -54,6 +55,18 @@ def state(tmp_path: Path) -> Path:
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("by", ["deletion", "replacement"])
+def test_a_state_that_is_lost_while_it_is_open_is_told(state: Path, by: str):
+    with opened(state) as store:
+        store.put_realm("marta", "asterisk")
+        assert store.lost() == ()
+        copy = state / "copy"
+        copy.write_bytes((state / "state.sqlite").read_bytes())
+        copy.replace(state / "state.sqlite") if by == "replacement" else shutil.rmtree(state)
+        (problem,) = store.lost()
+        assert str(problem.where) == str(state / "state.sqlite") and "restart" in problem.fix
 
 
 # Private
