@@ -7,7 +7,7 @@ import os
 import pwd
 from collections.abc import Iterator
 
-from provisioner.core.credential import FromFile
+from provisioner.core.password_source import FromFile
 from provisioner.core.problem import Place, Problem
 from provisioner.edge.catalog import MANIFEST_NAME
 from provisioner.edge.configuration import AGENTS, MAIN

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from provisioner.core.credential import Inline
 from provisioner.core.derive import Secrets
 from provisioner.core.mark import password_mark
 from provisioner.core.parcel import Home
+from provisioner.core.password_source import Inline
 from provisioner.core.prepare import Job
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reason import Identity, Wanted

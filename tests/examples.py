@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from provisioner.core.account import Transport
-from provisioner.core.credential import FromEnv
+from provisioner.core.password_source import FromEnv
 from provisioner.core.peer import Peer, peer_from_row
 from provisioner.core.problem import Place
 from provisioner.core.reason import Identity, Wanted

@@ -26,8 +26,8 @@ from provisioner.cli.common import (
     places,
     print_json,
 )
-from provisioner.core.credential import FromCredential, FromEnv
 from provisioner.core.options import wrong_options
+from provisioner.core.password_source import FromCredential, FromEnv
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.report import problem_as_json
 from provisioner.core.rivals import rivalry, rivals

@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any
 
 from provisioner.core.account import DtmfMode, MediaEncryption, Transport
-from provisioner.core.credential import FromCommand, FromCredential, FromEnv, FromFile, Inline, PasswordSource
 from provisioner.core.document import Document
+from provisioner.core.password_source import FromCommand, FromCredential, FromEnv, FromFile, Inline, PasswordSource
 from provisioner.core.problem import Place, Problem
 from provisioner.core.relay_way import RelayMode, RelayPolicy
 from provisioner.core.rules import broken_rules

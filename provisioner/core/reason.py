@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from provisioner.core.credential import Inline
+from provisioner.core.password_source import Inline
 from provisioner.core.secret import Secret
 from provisioner.core.session import HeldSession
 from provisioner.core.settings import AgentSettings, Platform

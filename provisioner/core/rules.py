@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from provisioner.core.account import Transport
-from provisioner.core.credential import closing
 from provisioner.core.document import Document, Path
 from provisioner.core.excerpt import quoted
+from provisioner.core.password_source import closing
 from provisioner.core.problem import Place, Problem
 from provisioner.core.schema import keys
 from provisioner.core.schema_reload import MORE

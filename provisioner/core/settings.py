@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from provisioner.core.account import DtmfMode, MediaEncryption, Transport
-from provisioner.core.credential import PasswordSource
+from provisioner.core.password_source import PasswordSource
 from provisioner.core.problem import Place
 from provisioner.core.relay_way import RelayPolicy
 

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from provisioner.core.credential import (
+from provisioner.core.password_source import (
     FromCommand,
     FromCredential,
     FromEnv,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from provisioner.core.credential import FromFile, PasswordSource
+from provisioner.core.password_source import FromFile, PasswordSource
 from provisioner.core.problem import Place
 from provisioner.core.secret import Secret
 from provisioner.edge.credential import Credentials

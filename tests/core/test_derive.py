@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.core.account import Account, DtmfMode, MediaEncryption, Proof, Transport
-from provisioner.core.credential import FromEnv
 from provisioner.core.derive import Secrets, account_of, display_name, dtmf_mode, is_true, transport_list
+from provisioner.core.password_source import FromEnv
 from provisioner.core.peer import Peer
 from provisioner.core.problem import Problem, ProvisionerError
 from provisioner.core.secret import Secret

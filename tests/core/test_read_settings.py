@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from provisioner.core.account import DtmfMode, MediaEncryption, Transport
-from provisioner.core.credential import FromCommand, FromCredential, FromEnv, FromFile, Inline
 from provisioner.core.document import read_document
+from provisioner.core.password_source import FromCommand, FromCredential, FromEnv, FromFile, Inline
 from provisioner.core.read_settings import agents_of, merged, settings_from, shared_defaults
 from provisioner.core.relay_way import RelayMode, RelayPolicy
 from provisioner.core.schema import SETTINGS

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioner.core.account import DtmfMode, MediaEncryption, Transport
-from provisioner.core.credential import FromEnv, FromFile
+from provisioner.core.password_source import FromEnv, FromFile
 from provisioner.core.problem import Place
 from provisioner.core.reason import Identity, Reason, Wanted, back_off, identity_of, reason, same_login
 from provisioner.core.relay_way import RelayMode, RelayPolicy

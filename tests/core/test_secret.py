@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 import pytest
 
 from provisioner.core.account import Credential, Proof, Turn
-from provisioner.core.credential import Inline
 from provisioner.core.derive import Secrets
 from provisioner.core.mark import password_mark
+from provisioner.core.password_source import Inline
 from provisioner.core.peer import peer_from_row
 from provisioner.core.reply import LoggedIn, Reply, read_reply
 from provisioner.core.secret import STARS, Secret

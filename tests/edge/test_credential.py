@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from provisioner.core.credential import FromCommand, FromCredential, FromEnv, FromFile, Inline, PasswordSource
+from provisioner.core.password_source import FromCommand, FromCredential, FromEnv, FromFile, Inline, PasswordSource
 from provisioner.core.problem import Place, ProvisionerError
 from provisioner.core.secret import Secret
 from provisioner.edge.credential import Credentials
@@ -195,17 +194,16 @@ def test_a_command_that_failed_is_run_again(tmp_path: Path):
 
 
 def test_no_password_is_in_the_arguments_of_a_process(tmp_path: Path):
-    everybody = "import glob; print(*[open(p, 'rb').read() for p in glob.glob('/proc/[0-9]*/cmdline')], flush=True)"
     listing = tmp_path / "listing"
     secret_file(tmp_path, SENTINEL.encode())
     credentials = Credentials({"MARTA": SENTINEL}, tmp_path)
     for source in (FromFile("/secrets/marta"), FromEnv("MARTA")):
         credentials.resolve(source, PLACE)
-    script = f'exec 3>&1 >{listing}; {sys.executable} -c "{everybody}"; cat {tmp_path}/secrets/marta >&3'
+    # Of the others some end while they are listed.
+    script = f"cat /proc/[0-9]*/cmdline >{listing} 2>/dev/null; cat {tmp_path}/secrets/marta"
     assert credentials.resolve(command(script), PLACE).reveal() == SENTINEL
-    seen = listing.read_text()
-    assert "/bin/sh" in seen
-    assert SENTINEL not in seen and repr(SENTINEL.encode())[2:-1] not in seen
+    seen = listing.read_bytes()
+    assert b"/bin/sh" in seen and SENTINEL.encode() not in seen
 
 
 def test_what_was_resolved_does_not_print_itself(tmp_path: Path):

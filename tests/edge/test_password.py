@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.core.credential import FromEnv, FromFile, Inline, PasswordSource
+from provisioner.core.password_source import FromEnv, FromFile, Inline, PasswordSource
 from provisioner.core.problem import Place, ProvisionerError
 from provisioner.core.secret import Secret
 from provisioner.edge.credential import Credentials

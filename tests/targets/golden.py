@@ -17,9 +17,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from provisioner.core.credential import Inline
 from provisioner.core.derive import Secrets
 from provisioner.core.parcel import Home
+from provisioner.core.password_source import Inline
 from provisioner.core.prepare import Job, PreparedTarget, prepare
 from provisioner.core.reason import Identity, Wanted
 from provisioner.core.relay_way import RelayWay
