@@ -130,6 +130,10 @@ class Configuration:
         except FileNotFoundError:
             pass
         except OSError as error:
+            if os.path.isfile(self._folder):  # noqa: PTH113
+                fix = "name the folder that it is in"
+                problems.append(Problem(Place(self._folder), "this is a file, not a folder of settings", fix))
+                return {}
             problems.append(unreadable(folder, error))
         names = tuple(found)
         if names != self._names:

@@ -222,6 +222,11 @@ def test_a_main_file_that_is_not_there_says_what_to_do(tmp_path):
     assert problem.fix == f"rename {tmp_path}/provisioner.yml"
 
 
+def test_a_file_where_the_folder_should_be_named_is_said_so_once(folder):
+    (problem,) = problems(folder / "provisioner.yaml")
+    assert str(problem).startswith(f"{folder}/provisioner.yaml: this is a file") and "the folder" in problem.fix
+
+
 def test_agents_d_may_be_missing_and_may_appear_later(folder):
     configuration = Configuration(folder)
     assert logins(configuration.load()) == []
