@@ -56,8 +56,12 @@ agents:
 
 
 async def tell(folder: Path, *, stay: bool) -> None:
-    """Run the whole in ``folder``. Raises ProvisionerError when the folder is somebody else's."""
-    places = _prepare(folder)
+    """Run the whole in ``folder``. Raises ProvisionerError when the folder is somebody else's, or cannot be made."""
+    try:
+        places = _prepare(folder)
+    except OSError as error:
+        what = f"this folder cannot be used: {error.strerror}"
+        raise ProvisionerError(Problem(Place(str(folder)), what, "name another with --dir")) from None
     platform = SimulatedPlatform(AGENTS)
     platform.answer_next("beto", BUSY)
     async with serve(platform) as url:

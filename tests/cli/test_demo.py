@@ -40,3 +40,11 @@ async def test_it_touches_no_folder_that_is_not_its_own(tmp_path: Path):
     code, _, err = await demo("--dir", "mine", cwd=tmp_path)
     assert code == 1 and "no demonstration made" in err
     assert precious.read_text() == "x"
+
+
+@pytest.mark.parametrize("folder", ["file", "file/x", "/proc/x"])
+async def test_a_folder_that_cannot_be_made_is_told(folder: str, tmp_path: Path):
+    (tmp_path / "file").touch()
+    code, _, err = await demo("--dir", folder, cwd=tmp_path)
+    assert code == 1 and err.startswith(f"{tmp_path / folder}: this folder cannot be used: ")
+    assert "--dir" in err and err.count("\n") == 1
