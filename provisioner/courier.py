@@ -93,7 +93,7 @@ def _answer(cycle: Cycle, errand: Errand) -> dict[str, Any]:
             case Bring(agent, parcels):
                 brought = cycle.bring(agent, parcels)
                 return brought_as_json(Brought(brought.targets, brought.problems, cycle.freed()))
-            case Peek(_, parcels):
+            case Peek(parcels):
                 return folders_as_json(cycle.would_renew(parcels))
             case Previous(agent, place, back):
                 return back_as_json(cycle.previous(agent, place, back=back))

@@ -40,7 +40,7 @@ class Hands(Protocol):
     async def bring(self, agent: str, parcels: Sequence[Parcel]) -> Brought:
         """Make the agent's files what ``parcels`` say; gives also the agents that wait for a path which is free now."""
 
-    async def peek(self, agent: str, parcels: Sequence[Parcel]) -> frozenset[str]:
+    async def peek(self, parcels: Sequence[Parcel]) -> frozenset[str]:
         """The folders of those parcels that would bring new content; nothing is written."""
 
     async def previous(self, agent: str, place: Layout, *, back: bool) -> bool:
@@ -68,7 +68,7 @@ class OwnHands:
         """As ``Hands`` says."""
         return await self._work(lambda: replace(self._cycle.bring(agent, parcels), freed=self._cycle.freed()))
 
-    async def peek(self, agent: str, parcels: Sequence[Parcel]) -> frozenset[str]:
+    async def peek(self, parcels: Sequence[Parcel]) -> frozenset[str]:
         """As ``Hands`` says."""
         return await self._work(lambda: self._cycle.would_renew(parcels))
 
@@ -104,10 +104,10 @@ class CourierHands:
         asked = tuple(parcels)
         return await self._brought(Bring(agent, asked), asked)
 
-    async def peek(self, agent: str, parcels: Sequence[Parcel]) -> frozenset[str]:
+    async def peek(self, parcels: Sequence[Parcel]) -> frozenset[str]:
         """As ``Hands`` says."""
         asked = tuple(parcels)
-        answer = await self._ask_in_turn(Peek(agent, asked))
+        answer = await self._ask_in_turn(Peek(asked))
         return self._read(lambda: folders_from_json(answer, asked))
 
     async def previous(self, agent: str, place: Layout, *, back: bool) -> bool:

@@ -120,7 +120,7 @@ class ReloadMemory:
         known = [parcel for parcel in parcels if parcel.files and parcel.folder in told]
         if not known:
             return Decided(tuple(parcels))
-        changing = await hands.peek(seat.login, known)
+        changing = await hands.peek(known)
         made: list[Parcel] = []
         held: dict[str, State] = {}
         before: dict[str, Reload] = {}

@@ -39,7 +39,6 @@ class Bring:
 class Peek:
     """Which of the parcels would bring new content? Answered with their folders; nothing is written."""
 
-    agent: str
     parcels: tuple[Parcel, ...]
 
 
@@ -110,8 +109,8 @@ def errand_as_json(errand: Errand) -> JSON:
     match errand:
         case Bring(agent, parcels):
             return {"do": "bring", "agent": agent, "parcels": [_parcel_as_json(parcel) for parcel in parcels]}
-        case Peek(agent, parcels):
-            return {"do": "peek", "agent": agent, "parcels": [_parcel_as_json(parcel) for parcel in parcels]}
+        case Peek(parcels):
+            return {"do": "peek", "parcels": [_parcel_as_json(parcel) for parcel in parcels]}
         case Previous(agent, place, back):
             return {"do": "previous", "agent": agent, "place": _layout_as_json(place), "back": back}
         case Remove(agent):
@@ -134,7 +133,7 @@ def _errand(value: Mapping[str, Any]) -> Errand:
         case "bring":
             return Bring(exactly(str, value["agent"]), tuple(map(_parcel, listed(value["parcels"]))))
         case "peek":
-            return Peek(exactly(str, value["agent"]), tuple(map(_parcel, listed(value["parcels"]))))
+            return Peek(tuple(map(_parcel, listed(value["parcels"]))))
         case "previous":
             return Previous(exactly(str, value["agent"]), _layout(value["place"]), exactly(bool, value["back"]))
         case "remove":

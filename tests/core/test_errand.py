@@ -35,7 +35,7 @@ from tests.core.courier_values import LAYOUTS, PARCELS, PATIENT, TEXTS, almost
 AGENTS = st.lists(TEXTS, max_size=4).map(tuple)
 ERRANDS = (
     st.builds(Bring, TEXTS, PARCELS)
-    | st.builds(Peek, TEXTS, PARCELS)
+    | st.builds(Peek, PARCELS)
     | st.builds(Previous, TEXTS, LAYOUTS, st.booleans())
     | st.builds(Remove, TEXTS)
     | st.builds(KeepOnly, AGENTS)
@@ -73,7 +73,7 @@ def test_a_hello_names_its_protocol(hello: dict[str, Any]):
     "errand",
     [
         BRING,
-        Peek("ana", BRING.parcels),
+        Peek(BRING.parcels),
         Previous("ana", HERE, True),
         Remove("ana"),
         KeepOnly(("ana",)),
