@@ -86,7 +86,7 @@ def untouched(base: str, signatures: Signatures) -> bool:
 
 @contextmanager
 def said_below(base: str) -> Iterator[None]:
-    """Problems of relative paths become problems of whole ones: people do not know our ``base``."""
+    """Problems of relative paths, raised inside, become problems of whole ones: people do not know our ``base``."""
     try:
         yield
     except ProvisionerError as error:

@@ -1,6 +1,7 @@
 """How a value becomes text of a file: in one pass, or not at all.
 
-A format either has a way to write a character or refuses it, by code point; nothing is dropped or replaced.
+A format either has a way to write a character or refuses it, by code point; nothing is dropped or replaced. Everything
+here that refuses a value raises Unwritable.
 """
 
 from __future__ import annotations

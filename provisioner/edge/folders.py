@@ -102,7 +102,7 @@ def settle(base: int, making: Making) -> None:
 
 @contextmanager
 def reported(path: PurePosixPath | str) -> Iterator[None]:
-    """What goes wrong inside, said of ``path``."""
+    """What goes wrong inside, said of ``path``: raises DiskError."""
     try:
         yield
     except OSError as error:

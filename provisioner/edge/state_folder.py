@@ -76,7 +76,7 @@ def make_private(folder: Path) -> None:
 
 @contextmanager
 def reported(path: Path) -> Iterator[None]:
-    """What the system refuses inside, said of ``path``."""
+    """What the system refuses inside, said of ``path``: raises ProvisionerError."""
     try:
         yield
     except OSError as error:
