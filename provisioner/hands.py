@@ -54,7 +54,7 @@ class Hands(Protocol):
         """Those of ``agents`` whose files somebody touched."""
 
     async def run(self, argv: Sequence[str], seconds: float) -> Ran:
-        """Run a command of the administrator."""
+        """Run a command of the administrator for at most ``seconds``."""
 
 
 class OwnHands:
