@@ -39,7 +39,7 @@ class Discovery:
 
     async def look(self, seat: Seat, job: Job) -> None:
         """Ask, and let ``seat`` and the state know what was found. What goes wrong is logged."""
-        account = account_to_ask_for(job)
+        account = _account_to_ask_for(job)
         realm = await self._seen(account, job) if account else None
         if realm is None or seat.identity != job.wanted.identity:
             return
@@ -77,7 +77,7 @@ class Discovery:
         log.warning("agent %s: the realm stays unproven: %s (%s)", asked.account.agent, told, fix)
 
 
-def account_to_ask_for(job: Job) -> Account | None:
+def _account_to_ask_for(job: Job) -> Account | None:
     """The account whose realm is to be asked for; None where that is not wanted, not needed, or not possible."""
     agent, platform = job.wanted.agent, job.wanted.platform
     if not platform.discover_realm or agent.overrides.realm or platform.realm:

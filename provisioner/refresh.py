@@ -53,10 +53,10 @@ class Order:
 def order_of(job: Job) -> Order:
     """Work out everything; delivers nothing."""
     prepared = prepare(job)
-    return Order(prepared, parcels_of(prepared, job))
+    return Order(prepared, _parcels_of(prepared, job))
 
 
-def parcels_of(prepared: Prepared, job: Job) -> tuple[Parcel, ...]:
+def _parcels_of(prepared: Prepared, job: Job) -> tuple[Parcel, ...]:
     """What is to be delivered. Without an account nothing can be made, and the last good files stay."""
     if not prepared.targets:
         return tuple(Parcel(choice.target) for choice in job.wanted.agent.targets)

@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve the session; gives the exit code."""
     set_up_logging(os.environ)
     guard_process()
-    kept = own_state()
+    kept = _own_state()
     try:
         with lock_state(kept):
             store = open_store(kept)
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     return DONE
 
 
-def own_state() -> Path:
+def _own_state() -> Path:
     """Where this user's ledger is (XDG Base Directory Specification)."""
     named = os.environ.get("XDG_STATE_HOME", "")
     return (Path(named) if named.startswith("/") else Path.home() / ".local/state") / NAME

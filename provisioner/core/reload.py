@@ -92,7 +92,7 @@ def after(reload: Reload, ran: Ran, policy: ReloadPolicy, *, now: float, chance:
         return told(reload)
     count = reload.count + 1
     cause = f"the reload command {policy.command[0]} {ran.cause or f'failed with exit code {ran.code}'}"
-    failed = replace(reload, count=count, code=ran.code, cause=cause, command=command_mark(policy), busy_since=None)
+    failed = replace(reload, count=count, code=ran.code, cause=cause, command=_command_mark(policy), busy_since=None)
     if ran.code in policy.final_codes:
         return replace(failed, next_at=None)
     pause = back_off(count, first=policy.first_retry, longest=policy.longest_retry, chance=chance)
@@ -114,7 +114,7 @@ def rolled_back(reload: Reload, now: float) -> Reload:
 
 def resumed(reload: Reload, policy: ReloadPolicy, now: float) -> Reload:
     """The same after a restart, or under other settings: a command that changed is tried at once."""
-    if reload.gave_up and reload.command != command_mark(policy):
+    if reload.gave_up and reload.command != _command_mark(policy):
         return replace(reload, next_at=now, count=0)
     # A clock that was ahead then must not put anything off for as long.
     next_at = None if reload.next_at is None else min(reload.next_at, now + policy.longest_retry)
@@ -123,7 +123,7 @@ def resumed(reload: Reload, policy: ReloadPolicy, now: float) -> Reload:
     return replace(reload, next_at=next_at, busy_since=busy_since, look_at=look_at)
 
 
-def command_mark(policy: ReloadPolicy) -> str:
+def _command_mark(policy: ReloadPolicy) -> str:
     """Tells whether the command, or what its codes mean, changed."""
     words = (*policy.command, *map(str, sorted(policy.final_codes)))
     return hashlib.sha256("\0".join(words).encode("utf-8", "surrogatepass")).hexdigest()

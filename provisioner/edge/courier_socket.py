@@ -104,7 +104,7 @@ class _Guests:
             await asyncio.wait(self._tasks)
 
     def _let_in(self, connection: socket.socket) -> None:
-        uid = uid_of(connection)
+        uid = _uid_of(connection)
         if self._of[uid] >= self._limits.of_one:
             connection.close()
             return
@@ -170,7 +170,7 @@ class _Guests:
             await asyncio.wait([listening])
 
 
-def uid_of(connection: socket.socket) -> int:
+def _uid_of(connection: socket.socket) -> int:
     """The user at the other end of a UNIX socket, as the kernel noted it at connect."""
     _, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
     return int(uid)

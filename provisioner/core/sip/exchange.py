@@ -45,7 +45,7 @@ class Exchange:
     key: tuple[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.key = phone_key(self.request)
+        self.key = _phone_key(self.request)
 
     @property
     def method(self) -> str:
@@ -63,7 +63,7 @@ class Exchange:
         return self.request.headers.first("Call-ID")
 
 
-def phone_key(request: Request, method: str = "") -> tuple[str, str]:
+def _phone_key(request: Request, method: str = "") -> tuple[str, str]:
     """What tells a request of the phone from all others, and what a copy of it shares (RFC 3261 section 17.2.3);
     ``method`` looks for another request with the same branch. Raises NotSip."""
     via = request.headers.first("Via")
@@ -111,7 +111,7 @@ class Exchanges:
 
     def of_phone(self, request: Request, method: str = "") -> Exchange | None:
         """The exchange of which ``request`` is a copy, or, of ``method``, which it shares the branch with."""
-        return self._by_phone.get(phone_key(request, method))
+        return self._by_phone.get(_phone_key(request, method))
 
     def of_server(self, branch: str, method: str) -> Exchange | None:
         """The exchange that a response is for."""

@@ -41,14 +41,14 @@ class Registration:
         """The phone registers, or leaves."""
         if not request.headers.first("Contact"):
             return self
-        return replace(self, request=request if wanted_seconds(request) else None)
+        return replace(self, request=request if _wanted_seconds(request) else None)
 
     def answered(self, request: Request, response: Response) -> Registration:
         """The server's final answer to ``request``, which is a REGISTER with Contact. Raises NotSip."""
         if response.status >= 300:
             refused = RegistrationState.REFUSED if response.status in (401, 403, 404, 407) else RegistrationState.NONE
             return replace(self, state=refused, status=response.status)
-        if not wanted_seconds(request):
+        if not _wanted_seconds(request):
             return Registration(status=response.status)
         expires = _granted(request, response)
         return replace(self, state=RegistrationState.REGISTERED, status=response.status, expires=expires)
@@ -93,7 +93,7 @@ def departure(gone: Registration, others: Iterable[Registration]) -> Departure:
     return Departure.HEIR if any(one.state is RegistrationState.REGISTERED for one in wanting) else Departure.NOTHING
 
 
-def wanted_seconds(request: Request) -> int:
+def _wanted_seconds(request: Request) -> int:
     """For how long a REGISTER wants its binding; 0 where it ends it. Raises NotSip."""
     contact = request.headers.first("Contact")
     said = "" if contact.strip() == "*" else parameters(read_name_addr(contact).after).get("expires", "")
@@ -107,7 +107,7 @@ def _granted(request: Request, response: Response) -> int:
     general = response.headers.first("Expires")
     if said:
         return said[0]
-    return int(general) if _SECONDS.fullmatch(general) else wanted_seconds(request)
+    return int(general) if _SECONDS.fullmatch(general) else _wanted_seconds(request)
 
 
 def _contacts(request: Request) -> list[str]:
