@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from provisioner.core.session import HeldSession
+from provisioner.core.session import Attempt, HeldSession
 from provisioner.core.settings import Platform, Settings
 from provisioner.edge.store import Store
 from provisioner.logins import Logins
@@ -31,14 +31,15 @@ class Departures:
         self._under_way: set[asyncio.Task[None]] = set()
         self._locks: dict[str, tuple[asyncio.Lock, asyncio.Lock]] = {}
         self._left: dict[str, Seat] = {}
+        self._earlier: dict[str, Attempt] = {}
 
     def seat_for(self, served: Served) -> Seat:
         """A new seat; what it does comes after what is still being done for an earlier one of this agent, and who was
         refused then is so still."""
-        seat = Seat(served)
-        if seat.login in self._left:
-            seat.attempt = self._left.pop(seat.login).attempt
-            self._logins.resume(seat)
+        login = served.wanted.agent.login
+        left, earlier = self._left.pop(login, None), self._earlier.pop(login, None)
+        seat = Seat(served, attempt=left.attempt if left else earlier)
+        self._logins.resume(seat)
         if seat.login in self._locks:
             seat.busy, seat.delivering = self._locks.pop(seat.login)
         return seat
@@ -60,8 +61,12 @@ class Departures:
                 seat.session = None
         await self._patiently(work)
 
-    async def forget(self, sessions: Sequence[HeldSession], settings: Settings) -> None:
-        """End ``sessions`` of an earlier run, whose agents have no seat."""
+    async def forget(
+        self, sessions: Sequence[HeldSession], failures: Mapping[str, Attempt], settings: Settings
+    ) -> None:
+        """End ``sessions`` of an earlier run, whose agents have no seat; ``failures`` are the last ones of that run, by
+        agent."""
+        self._earlier = dict(failures)
         for session in sessions:
             self._locks[session.agent] = asyncio.Lock(), asyncio.Lock()
         await self._patiently(self._forget(self._locks[one.agent][0], one, settings) for one in sessions)

@@ -236,7 +236,7 @@ class Workstation:
         for problem in await self._work(partial(self._bench.cycle.keep, ours)):
             log.warning("%s", problem)
         left = [session for login, session in sessions.items() if login not in site.served]
-        await self._departures.forget(left, site.settings)
+        await self._departures.forget(left, attempts, site.settings)
 
     def _change(self, seat: Seat, served: Served) -> bool:
         """Take over new settings; says whether files are to be made from the session at hand."""

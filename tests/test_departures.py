@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -65,16 +66,22 @@ async def test_who_comes_back_is_logged_in_after_the_log_off(machine: Machine, p
     assert sorted(platform.logins) == ["ana", "beto", "beto"]
 
 
+@pytest.mark.parametrize("restarted", [False, True])
 async def test_who_was_refused_stays_so_on_coming_back_until_the_password_changes(
-    machine: Machine, platform: SimulatedPlatform
+    machine: Machine, platform: SimulatedPlatform, restarted: bool
 ):
     machine.agent("ana", JSON, password="wrong")
     machine.agent("beto", JSON)
-    async with machine.running() as service:
+    async with AsyncExitStack() as running:
+        service = await running.enter_async_context(machine.running())
         await service.until(lambda status: status["agents"][0]["login"]["state"] == "refused")
-        for elsewhere in ("  workstations: [elsewhere]", JSON) * 2:
-            machine.agent("ana", elsewhere, password="wrong")
-            assert (await service.reload()).code == 0
+        machine.agent("ana", "  workstations: [elsewhere]", password="wrong")
+        assert (await service.reload()).code == 0
+        if restarted:
+            await running.aclose()
+            service = await running.enter_async_context(machine.running())
+        machine.agent("ana", JSON, password="wrong")
+        assert (await service.reload()).code == 0
         (login,) = [one["login"] for one in (await service.status())["agents"] if one["agent"] == "ana"]
         assert (login["state"], login["count"]) == ("refused", 1)
         machine.agent("ana", JSON)
