@@ -10,8 +10,9 @@ from provisioner.cli import VERBS
 from provisioner.core.document import read_document
 from provisioner.core.fit import Choice, fit
 from provisioner.core.formats import FORMATS
+from provisioner.core.manifest import MANIFEST, target_from
 from provisioner.core.render import render
-from provisioner.core.target import MANIFEST, RELAY_ABILITIES, VALUES, target_from
+from provisioner.core.target import RELAY_ABILITIES, VALUES
 from provisioner.core.template import FILTERS, TESTS
 from tests.readme import README, current
 from tests.targets.stage import account, ha1, row

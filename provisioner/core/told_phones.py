@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -9,8 +10,11 @@ from provisioner.core.layout import layout
 from provisioner.core.parcel import Home, Layout
 from provisioner.core.problem import Problem, ProvisionerError
 from provisioner.core.reason import Wanted
+from provisioner.core.schema_words import FILLED
 from provisioner.core.settings import AgentSettings, ReloadPolicy, TargetChoice
-from provisioner.core.target import PLACEHOLDER, ShippedReload, Target
+from provisioner.core.target import ShippedReload, Target
+
+_PLACEHOLDER = re.compile(rf"\{{({'|'.join(FILLED)})\}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ def _with_shipped(policy: ReloadPolicy, shipped: ShippedReload | None) -> Reload
 def _filled(policy: ReloadPolicy, values: Mapping[str, str]) -> ReloadPolicy:
     def words(command: Sequence[str]) -> tuple[str, ...]:
         # In one pass: what a value holds is not replaced again.
-        return tuple(PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in command)
+        return tuple(_PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in command)
 
     return replace(
         policy,

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from provisioner.core.document import read_document
+from provisioner.core.manifest import MANIFEST, target_from
 from provisioner.core.problem import Place, Problem, ProvisionerError
-from provisioner.core.target import MANIFEST, FileSpec, Target, target_from
+from provisioner.core.target import FileSpec, Target
 from provisioner.core.template import check_templates
 from provisioner.edge.signature import Signature, is_settled, signatures_in
 

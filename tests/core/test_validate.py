@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioner.core.document import read_document
+from provisioner.core.manifest import MANIFEST
 from provisioner.core.pattern import misfit
 from provisioner.core.read_settings import CHECKER
 from provisioner.core.schema import SETTINGS, keys
 from provisioner.core.spelling import did_you_mean
-from provisioner.core.target import MANIFEST
 from provisioner.core.validate import Checker
 from tests.tries import TRIES
 

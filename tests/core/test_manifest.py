@@ -6,8 +6,9 @@ import pytest
 
 from provisioner.core.account import DtmfMode, Transport
 from provisioner.core.document import read_document
+from provisioner.core.manifest import MANIFEST, target_from
 from provisioner.core.problem import ProvisionerError
-from provisioner.core.target import MANIFEST, VALUES, Limit, Option, ShippedReload, Target, target_from
+from provisioner.core.target import VALUES, Limit, Option, ShippedReload, Target
 from tests.targets.stage import account, fitted, row
 
 GOOD = """\
