@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,9 +47,11 @@ HOST_NAME: Schema = {"type": "string", "pattern": HOST, "maxLength": 255}
 
 
 def text(description: str, **more: object) -> Schema:
-    """One line of text. Numbers are taken as text, so that ``login: 1997`` needs no quotes and no editor complains."""
+    """One line of text. Numbers are taken as text where there may be one, so that ``login: 1997`` needs no quotes and
+    no editor complains."""
+    may_be_number = re.search(str(more.get("pattern", ONE_LINE)), "1997")
     return {
-        "type": ["string", "number"],
+        "type": ["string", "number"] if may_be_number else "string",
         "minLength": 1,
         "pattern": ONE_LINE,
         "description": description,

@@ -102,6 +102,12 @@ def test_every_default_fits_its_own_schema(name, part):
             jsonschema.Draft7Validator(part | {"definitions": SETTINGS["definitions"]}).validate(part[word])
 
 
+@pytest.mark.parametrize("part", [part for _, part in keys() if "number" in part.get("type", ())])
+def test_an_editor_takes_no_number_that_is_refused_as_text(part):
+    """The program reads a number where text may stand as text; JSON schema holds no number against a pattern."""
+    jsonschema.Draft7Validator(part).validate("1997")
+
+
 @pytest.mark.parametrize("name", own_leaves())
 def test_every_setting_is_read(name):
     """Another value makes other settings: no key is there for nothing."""
