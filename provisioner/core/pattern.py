@@ -47,6 +47,8 @@ _PLAIN = {
 def misfit(pattern: str, text: str) -> tuple[str, str]:
     """What is wrong with ``text``, which does not match ``pattern``, and what to do. ``text`` is not repeated: it may
     hold a password."""
+    if pattern in (HOST, HOST_PORT, URL, WEBSOCKET_URL) and not text.isascii():
+        return "has a character that addresses do not have", "write accents and the like as DNS has them: xn--…"
     if looked_at := _LOOKED_AT.get(pattern):
         return looked_at(text)
     return _PLAIN.get(pattern, ("has characters that cannot stand here", "see `provisioner schema`"))

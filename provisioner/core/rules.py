@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from provisioner.core.times import LENGTH, seconds
 
 MAIN_ONLY = ("platform", "login", "watch", "removal")
 SOURCES = ("file", "env", "credential", "command")
+_MEANT_AS_SOURCE = re.compile(rf"[{{ ]*({'|'.join(SOURCES)}):")
 # (the shorter, the longer)
 _IN_ORDER = (
     (("platform", "connect_timeout"), ("platform", "timeout")),
@@ -144,7 +146,10 @@ def _written(value: Mapping[str, Any], path: tuple[str, ...]) -> str:
 def _password(document: Document, path: Path, mapping: Mapping[str, Any]) -> Iterator[Problem]:
     value = mapping.get("password")
     place = (*path, "password")
-    if isinstance(value, str) and value and not document.private:
+    if isinstance(value, str) and _MEANT_AS_SOURCE.match(value):
+        fix = "write it in braces, without quotes, and with a blank behind the colon: `{file: /…}`"
+        yield Problem(document.place(place), "where a password is stands here as the password itself", fix)
+    elif isinstance(value, str) and value and not document.private:
         fix = f"{closing(document.name)}; or keep the password elsewhere: `password: {{file: /…}}`"
         yield Problem(document.place(place), "a password stands here and others can read this file", fix)
     if not isinstance(value, dict) or not value:
