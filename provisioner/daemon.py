@@ -17,7 +17,7 @@ from provisioner.core.settle import Burst, due
 from provisioner.edge.api import control_socket
 from provisioner.edge.courier_socket import Reception, courier_socket
 from provisioner.edge.kept_ports import KeptPorts
-from provisioner.edge.service import ServiceManager
+from provisioner.edge.service import Systemd
 from provisioner.edge.suspension import Suspensions
 from provisioner.edge.watch import Watch
 from provisioner.opening import Here, open_workbench
@@ -33,8 +33,8 @@ class NoConfiguration(ProvisionerError):
     """There is nothing to begin with."""
 
 
-async def serve(places: Places, here: Here, manager: ServiceManager, ports: KeptPorts) -> None:
-    """Serve this workstation until SIGTERM or SIGINT, with ``ports`` that ``manager`` keeps.
+async def serve(places: Places, here: Here, systemd: Systemd, ports: KeptPorts) -> None:
+    """Serve this workstation until SIGTERM or SIGINT, with ``ports`` that ``systemd`` keeps.
 
     Raises ProvisionerError when it cannot begin: no usable configuration or state. Any other exception is a bug and
     ends the process.
@@ -46,20 +46,20 @@ async def serve(places: Places, here: Here, manager: ServiceManager, ports: Kept
         async with asyncio.TaskGroup() as group:
             workstation = Workstation(bench, here.chances, group.create_task, ports)
             try:
-                await _begin(workstation, places, manager, group.create_task)
+                await _begin(workstation, places, systemd, group.create_task)
             except ProvisionerError as error:
                 refused = error
             # After a restart, their sessions go on: that is no stop for agents.
-            await workstation.stop(log_off=False if await asyncio.to_thread(manager.restarts) else None)
+            await workstation.stop(log_off=False if await asyncio.to_thread(systemd.restarts) else None)
     if refused:
         raise refused
 
 
-async def _begin(workstation: Workstation, places: Places, manager: ServiceManager, spawn: Spawn) -> None:
+async def _begin(workstation: Workstation, places: Places, systemd: Systemd, spawn: Spawn) -> None:
     problems = await workstation.reload()
     if problems:
         raise NoConfiguration(problems)
-    daemon = _Daemon(workstation, places.config, manager)
+    daemon = _Daemon(workstation, places.config, systemd)
     reception = Reception(workstation.couriers.serve, lambda uid: bool(workstation.seats_of(uid)), spawn)
     control = control_socket(places.socket, daemon.answer, spawn)
     async with control, courier_socket(places.courier_socket, reception):
@@ -67,9 +67,9 @@ async def _begin(workstation: Workstation, places: Places, manager: ServiceManag
 
 
 class _Daemon:
-    def __init__(self, workstation: Workstation, config: Path, manager: ServiceManager) -> None:
+    def __init__(self, workstation: Workstation, config: Path, systemd: Systemd) -> None:
         self._workstation = workstation
-        self._manager = manager
+        self._systemd = systemd
         self._loop = asyncio.get_running_loop()
         self._watch = Watch(config, self._changed)
         self._burst: Burst | None = None
@@ -87,12 +87,12 @@ class _Daemon:
         for stop in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(stop, self._ending.set)
         self._watch.follow(self._policy.method, self._policy.poll_every)
-        self._manager.ready(self._workstation.summary())
+        self._systemd.ready(self._workstation.summary())
         log.info("serving: %s", self._workstation.summary())
         try:
             await self._until_stop()
         finally:
-            self._manager.stopping()
+            self._systemd.stopping()
             self._watch.stop()
 
     async def _until_stop(self) -> None:
@@ -157,10 +157,10 @@ class _Daemon:
         return due(self._burst, quiet=quiet, at_most=at_most) - self._loop.time()
 
     async def _reload(self, *, force: bool) -> tuple[Problem, ...]:
-        self._manager.reloading()
+        self._systemd.reloading()
         problems = await self._read_again(force=force, asked=True)
         await self._workstation.check()  # who asks may have deleted a file, and wait for it
-        self._manager.ready(self._workstation.summary())
+        self._systemd.ready(self._workstation.summary())
         return problems
 
     async def _read_again(self, *, force: bool = False, asked: bool = False, look: bool = True) -> tuple[Problem, ...]:
@@ -181,15 +181,15 @@ class _Daemon:
     async def _report(self) -> None:
         """Tell the service manager that we live, and how things are when that changed; look whether we slept."""
         # Half of the watchdog's time, as sd_watchdog_enabled(3) recommends.
-        pause = self._manager.watchdog_seconds / 2 if self._manager.watchdog_seconds else None
+        pause = self._systemd.watchdog_seconds / 2 if self._systemd.watchdog_seconds else None
         told, suspensions = "", Suspensions()
         while True:
-            self._manager.alive()
+            self._systemd.alive()
             self._watch.look()
             self._workstation.resumed(suspensions.latest())
             summary = self._workstation.summary()
             if summary != told:
-                self._manager.status(summary)
+                self._systemd.status(summary)
             told = summary
             await first_of(self._workstation.news, pause)
             # What happens together is told together, and after it is done.

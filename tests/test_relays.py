@@ -26,7 +26,7 @@ from provisioner.core.sip.message import print_message
 from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform, serve
 from provisioner.edge.kept_ports import KeptPorts
 from provisioner.edge.ports import FIRST, LAST
-from provisioner.edge.service import ServiceManager
+from provisioner.edge.service import Systemd
 from provisioner.relays import Relays
 from tests.edge.handset import handset
 from tests.edge.test_relay_strangers import TCP, gets
@@ -232,7 +232,7 @@ async def test_nobody_looks_at_the_account_of_an_agent_whose_phones_know_of_no_r
     one = agent(None, TargetChoice("jssip"), TargetChoice("sipjs"))
     unread = Secret("no JSON at all")
     job = Job(Wanted(Identity("", one.login, ""), one, PLATFORM, {}), unread, Secrets(), NOBODY, catalog().targets)
-    relays = Relays(_never, _never, lambda: None, KeptPorts(ServiceManager({})))
+    relays = Relays(_never, _never, lambda: None, KeptPorts(Systemd({})))
     await relays.serve(one.login, job)
     assert relays.status(one.login) is None
 

@@ -15,7 +15,7 @@ import pytest
 
 from provisioner.demo.platform import ERROR, REFUSAL, SimulatedPlatform
 from provisioner.edge.kept_ports import KeptPorts
-from provisioner.edge.service import ServiceManager
+from provisioner.edge.service import Systemd
 from provisioner.logins import Chances
 from provisioner.opening import open_workbench
 from provisioner.workstation import Workstation
@@ -122,7 +122,7 @@ async def serving(machine: Machine, now: Callable[[], float] = time.time) -> Asy
     longest."""
     with open_workbench(machine.places, "ws") as bench:
         async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-            ports = KeptPorts(ServiceManager({}))
+            ports = KeptPorts(Systemd({}))
             workstation = Workstation(bench, Chances(now, lambda: 1.0), group.create_task, ports)
             assert await workstation.reload() == ()
             await workstation.first_logins()

@@ -30,7 +30,7 @@ from provisioner.cli.show import status_as_text
 from provisioner.core.problem import Problem, ProvisionerError
 from provisioner.edge.journal import set_up_logging
 from provisioner.edge.kept_ports import KeptPorts
-from provisioner.edge.service import ServiceManager, guard_process
+from provisioner.edge.service import Systemd, forbid_core_dumps
 from provisioner.opening import Here, here, open_workbench
 from provisioner.places import Places
 from provisioner.workstation import Workstation
@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Apply; gives the exit code."""
-    guard_process()
+    forbid_core_dumps()
     set_up_logging(os.environ, logging.DEBUG if options.verbose else logging.WARNING)
     # Told at the end, with the line and a caret.
     logging.getLogger("provisioner.standing").setLevel(logging.CRITICAL)
@@ -69,7 +69,7 @@ async def _apply(places: Places, here: Here, *, force: bool) -> tuple[tuple[Prob
     chances = replace(here.chances, hurry=True)
     with open_workbench(places, here.workstation) as bench:
         async with asyncio.TaskGroup() as group:
-            workstation = Workstation(bench, chances, group.create_task, KeptPorts(ServiceManager({})))
+            workstation = Workstation(bench, chances, group.create_task, KeptPorts(Systemd({})))
             problems = await workstation.reload(force=force, asked=True)
             await workstation.first_logins()
             status = workstation.status()

@@ -15,7 +15,7 @@ from provisioner.core.problem import ProvisionerError
 from provisioner.daemon import NoConfiguration, serve
 from provisioner.edge.journal import set_up_logging
 from provisioner.edge.kept_ports import KeptPorts
-from provisioner.edge.service import ServiceManager, guard_process, passed
+from provisioner.edge.service import Systemd, forbid_core_dumps, passed
 from provisioner.opening import here
 
 
@@ -29,11 +29,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve; gives the exit code."""
     set_up_logging(os.environ, logging.DEBUG if options.verbose else logging.INFO)
-    guard_process()
-    manager = ServiceManager(os.environ)
-    ports = KeptPorts(manager, passed(os.environ))
+    forbid_core_dumps()
+    systemd = Systemd(os.environ)
+    ports = KeptPorts(systemd, passed(os.environ))
     try:
-        asyncio.run(serve(places(options), here(options.workstation), manager, ports))
+        asyncio.run(serve(places(options), here(options.workstation), systemd, ports))
     except NoConfiguration:
         logging.getLogger(__name__).error("there is no usable configuration: `provisioner check` shows every mistake")
         return NO_CONFIGURATION

@@ -20,7 +20,7 @@ from provisioner.cycle import Cycle
 from provisioner.edge.daemon_line import DaemonLine, call
 from provisioner.edge.journal import set_up_logging
 from provisioner.edge.people import own
-from provisioner.edge.service import ServiceManager, guard_process
+from provisioner.edge.service import Systemd, forbid_core_dumps
 from provisioner.edge.state_folder import lock_state
 from provisioner.edge.store import open_store
 from provisioner.places import NAME
@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve the session; gives the exit code."""
     set_up_logging(os.environ)
-    guard_process()
+    forbid_core_dumps()
     kept = _own_state()
     try:
         with lock_state(kept):
@@ -61,15 +61,15 @@ def _own_state() -> Path:
 
 
 def _serve(path: Path, cycle: Cycle) -> None:
-    manager = ServiceManager(os.environ)
-    for line in _lines(path, manager):
-        manager.ready("connected to the service")
+    systemd = Systemd(os.environ)
+    for line in _lines(path, systemd):
+        systemd.ready("connected to the service")
         log.info("connected to the service")
         serve(line, cycle)
         line.close()
 
 
-def _lines(path: Path, manager: ServiceManager) -> Iterator[DaemonLine]:
+def _lines(path: Path, systemd: Systemd) -> Iterator[DaemonLine]:
     """Lines to the daemon, one after the other; while there is none, tried less and less often."""
     pause, told = FIRST_PAUSE, ""
     while True:
@@ -77,7 +77,7 @@ def _lines(path: Path, manager: ServiceManager) -> Iterator[DaemonLine]:
             line = call(path)
         except OSError as error:
             status = f"waits for the service: {error.strerror}"
-            manager.ready(status)
+            systemd.ready(status)
             if status != told:
                 log.info("%s: %s", path, status)
             told = status

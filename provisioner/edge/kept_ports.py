@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from provisioner.edge.relay import HOST, bound
-from provisioner.edge.service import ServiceManager
+from provisioner.edge.service import Systemd
 
 log = logging.getLogger(__name__)
 _PACKETS = 4096
@@ -21,10 +21,10 @@ Sockets = tuple[socket.socket, socket.socket]
 
 
 class KeptPorts:
-    """``passed`` are the files, with their names, that ``manager`` has kept since this service was here last."""
+    """``passed`` are the files, with their names, that ``systemd`` has kept since this service was here last."""
 
-    def __init__(self, manager: ServiceManager, passed: Iterable[tuple[str, int]] = ()) -> None:
-        self._manager = manager
+    def __init__(self, systemd: Systemd, passed: Iterable[tuple[str, int]] = ()) -> None:
+        self._systemd = systemd
         self._held: dict[int, list[socket.socket]] = {}
         self._given_up: set[int] = set()
         for name, file in passed:
@@ -42,13 +42,13 @@ class KeptPorts:
         """
         if port in self._given_up:
             self._given_up.discard(port)
-            await asyncio.to_thread(self._manager.has_done)
+            await asyncio.to_thread(self._systemd.has_done)
         held = self._held.get(port, [])
         sockets = bound(port, held)
         self._held.pop(port, None)
         for one in held:
             _drain(one)
-        if self._manager.is_there and not await asyncio.to_thread(self._manager.keep, _name(port), sockets):
+        if self._systemd.is_there and not await asyncio.to_thread(self._systemd.keep, _name(port), sockets):
             log.warning("port %d of the relay is free during a restart: the service manager does not listen", port)
         return sockets
 
@@ -56,9 +56,9 @@ class KeptPorts:
         """Let others have ``port``. Whoever opened it closes its sockets."""
         for one in self._held.pop(port, []):
             one.close()
-        if self._manager.is_there:
+        if self._systemd.is_there:
             self._given_up.add(port)
-            await asyncio.to_thread(self._manager.forget, _name(port))
+            await asyncio.to_thread(self._systemd.forget, _name(port))
 
     def close(self) -> None:
         """Close what nobody has opened. The service manager goes on keeping it."""
@@ -80,7 +80,7 @@ class KeptPorts:
                 return
             one.close()
         log.warning("%s, which the service manager kept, is no port of a relay", name)
-        self._manager.forget(name)
+        self._systemd.forget(name)
 
 
 def _name(port: int) -> str:

@@ -22,8 +22,8 @@ _PATIENCE = 5.0
 _FIRST_PASSED = 3  # SD_LISTEN_FDS_START
 
 
-class ServiceManager:
-    """systemd, or nobody: without NOTIFY_SOCKET nothing is sent. ``environment`` is that of the process."""
+class Systemd:
+    """The service manager, or nobody: without NOTIFY_SOCKET nothing is sent. ``environment`` is that of the process."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._address = environment.get("NOTIFY_SOCKET", "")
@@ -138,7 +138,7 @@ def _own_cgroup() -> str:
     return next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "")
 
 
-def guard_process() -> None:
+def forbid_core_dumps() -> None:
     """No core dumps, since they would hold secrets; a traceback when the watchdog ends a process that hangs."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     faulthandler.enable()

@@ -14,7 +14,7 @@ import pytest
 from provisioner.core.problem import ProvisionerError
 from provisioner.edge.kept_ports import KeptPorts
 from provisioner.edge.relay import bound
-from provisioner.edge.service import ServiceManager
+from provisioner.edge.service import Systemd
 from tests.file_store import FileStore
 from tests.machine import until
 from tests.ports import free_port
@@ -31,7 +31,7 @@ class Manager:
         self.notify.setblocking(False)
         self.store = FileStore(most=10)
         self.said: list[str] = []
-        self.service = ServiceManager({"NOTIFY_SOCKET": str(folder / "notify")})
+        self.service = Systemd({"NOTIFY_SOCKET": str(folder / "notify")})
 
     def hear(self) -> None:
         while True:
@@ -201,7 +201,7 @@ def test_nor_is_a_file_or_a_second_of_its_kind(manager: Manager):
 
 
 async def test_without_a_manager_a_port_is_had_and_given_up_all_the_same():
-    ports, port = KeptPorts(ServiceManager({})), free_port()
+    ports, port = KeptPorts(Systemd({})), free_port()
     for one in await ports.open(port):
         one.close()
     await ports.give_up(port)

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.edge.service import ServiceManager
+from provisioner.edge.service import Systemd
 
 
 @pytest.fixture(params=["path", "abstract"])
-def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[socket.socket, ServiceManager]]:
+def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[socket.socket, Systemd]]:
     name = str(tmp_path / "notify") if request.param == "path" else f"\0provisioner-test-{tmp_path.name}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(name)
         listening.settimeout(30)
-        yield listening, ServiceManager({"NOTIFY_SOCKET": name.replace("\0", "@"), "WATCHDOG_USEC": "3000000"})
+        yield listening, Systemd({"NOTIFY_SOCKET": name.replace("\0", "@"), "WATCHDOG_USEC": "3000000"})
 
 
 def test_each_message_is_what_sd_notify_asks_for(manager):
@@ -89,14 +89,14 @@ def test_what_is_passed_is_for_this_process_alone(pid: str, count: str, names: s
 
 
 def test_without_systemd_nothing_is_sent_and_nothing_fails():
-    service = ServiceManager({"WATCHDOG_USEC": "1000"})
+    service = Systemd({"WATCHDOG_USEC": "1000"})
     service.ready("x")
     assert service.watchdog_seconds is None
     assert not service.is_there and not service.keep("x", ()) and not service.has_done()
 
 
 def test_a_manager_that_is_gone_stops_nobody(tmp_path: Path):
-    ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready("x")
+    Systemd({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready("x")
 
 
 def test_a_manager_that_does_not_listen_stops_nobody(manager):
@@ -109,8 +109,8 @@ def test_a_manager_that_does_not_listen_stops_nobody(manager):
 def test_a_guarded_process_leaves_no_core_dump():
     code = """
 import resource
-from provisioner.edge.service import guard_process
-guard_process()
+from provisioner.edge.service import forbid_core_dumps
+forbid_core_dumps()
 print(resource.getrlimit(resource.RLIMIT_CORE))
 """
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "(0, 0)"
