@@ -30,15 +30,12 @@ class Departures:
         self._spawn = spawn
         self._under_way: set[asyncio.Task[None]] = set()
         self._locks: dict[str, tuple[asyncio.Lock, asyncio.Lock]] = {}
-        self._left: dict[str, Seat] = {}
-        self._earlier: dict[str, Attempt] = {}
+        self._failures: dict[str, Attempt | None] = {}
 
     def seat_for(self, served: Served) -> Seat:
         """A new seat; what it does comes after what is still being done for an earlier one of this agent, and who was
         refused then is so still."""
-        login = served.wanted.agent.login
-        left, earlier = self._left.pop(login, None), self._earlier.pop(login, None)
-        seat = Seat(served, attempt=left.attempt if left else earlier)
+        seat = Seat(served, attempt=self._failures.pop(served.wanted.agent.login, None))
         self._logins.resume(seat)
         if seat.login in self._locks:
             seat.busy, seat.delivering = self._locks.pop(seat.login)
@@ -48,7 +45,7 @@ class Departures:
         """End the sessions of ``seats``, which are gone, as the policy of ``settings`` has it."""
         for seat in seats:
             self._locks[seat.login] = seat.busy, seat.delivering
-            self._left[seat.login] = seat
+            self._failures[seat.login] = seat.attempt
         await self._patiently(self._leave(seat, settings) for seat in seats)
 
     async def move(self, seats: Iterable[Seat]) -> None:
@@ -66,7 +63,7 @@ class Departures:
     ) -> None:
         """End ``sessions`` of an earlier run, whose agents have no seat; ``failures`` are the last ones of that run, by
         agent."""
-        self._earlier = dict(failures)
+        self._failures.update(failures)
         for session in sessions:
             self._locks[session.agent] = asyncio.Lock(), asyncio.Lock()
         await self._patiently(self._forget(self._locks[one.agent][0], one, settings) for one in sessions)
@@ -89,6 +86,7 @@ class Departures:
             session, seat.session = seat.session, None
             if session:
                 await self._part(session, settings)
+            self._failures[seat.login] = seat.attempt
         if seat.task:
             await asyncio.wait([seat.task])
 
