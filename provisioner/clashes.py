@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from provisioner.core.layout import layout
 from provisioner.core.problem import Problem, ProvisionerError
@@ -32,7 +33,7 @@ def _taken(site: Site, served: Served, choice: TargetChoice, paths: dict[str, st
     try:
         files = _files(site, served, choice)
     except ProvisionerError as error:
-        yield from error.problems
+        yield from (replace(problem, where=agent.place) for problem in error.problems)
         return
     for path in files:
         if path in paths:

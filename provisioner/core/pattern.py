@@ -25,6 +25,7 @@ from provisioner.core.schema_words import (
     VARIABLE,
     WEBSOCKET_PATH,
     WEBSOCKET_URL,
+    WORKSTATION,
 )
 from provisioner.core.spelling import did_you_mean
 
@@ -37,6 +38,7 @@ _PLAIN = {
     ONE_LINE: ("is not one line of text", "write it in one line, without control characters"),
     WEBSOCKET_URL: ("is not the address of a WebSocket", "write wss://NAME:PORT/PATH, no user, no blanks"),
     WEBSOCKET_PATH: ("is not the path of a WebSocket", "begin it with `/`, no blanks"),
+    WORKSTATION: ("names more than one", "write each as an item of its own: [ws-1, ws-2]"),
     NO_BLANK: ("has a blank in it", "remove the blank"),
     VARIABLE: ("is not the name of an environment variable", "write letters, digits and `_` only"),
     CREDENTIAL: ("is not the name of a credential", "write letters, digits and `._@-` only"),

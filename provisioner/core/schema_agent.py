@@ -16,6 +16,7 @@ from provisioner.core.schema_words import (
     ONE_LINE,
     VARIABLE,
     WEBSOCKET_URL,
+    WORKSTATION,
     choice,
     duration,
     list_of,
@@ -103,7 +104,7 @@ AGENT_PROPERTIES = {
     ),
     "workstations": list_of(
         "Host names (with `*` and `?`) that serve this agent. Default: every one.",
-        text("A pattern."),
+        text("A pattern.", pattern=WORKSTATION),
         minItems=1,
         effect="none",
         sample=["ws-1*", "reception"],

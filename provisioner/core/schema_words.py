@@ -24,6 +24,7 @@ HOST_PORT = f"^{_HOST}{_PORT}$"
 # Plain http is for this machine itself: passwords travel this way.
 URL = rf"^(https://{_HOST}|http://(localhost|127(\.[0-9]{{1,3}}){{3}}|\[::1\])){_PORT}/?$"
 WEBSOCKET_URL = rf"^wss?://{_HOST}{_PORT}(/[!-~]*)?$"
+WORKSTATION = r"^[^\s,;]+$"
 ONE_LINE = r"^[^\u0000-\u001f\u007f\u0085\u2028\u2029]*$"
 ABSOLUTE = r"^/[^\u0000-\u001f\u007f]*$"
 # A second way to write the same folder would hide that two agents have the same files.

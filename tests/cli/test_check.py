@@ -106,7 +106,8 @@ def test_a_name_that_cannot_be_a_folder_is_told_before_it_has_to_be_one(folder):
     write(
         folder / "agents.d/a.yaml", "agents: [{login: a/b, password: x, targets: [{target: json, path: '~/{login}'}]}]"
     )
-    assert "the login 'a/b' cannot be a part of a path" in check("--config", folder, code=1).stderr
+    done = check("--config", folder, code=1)
+    assert done.stderr.startswith(f"{folder}/agents.d/a.yaml:1:10: the login 'a/b' cannot be a part of a path")
 
 
 def test_a_target_without_a_command_of_its_own_is_told_in_its_line(folder):

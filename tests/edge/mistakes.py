@@ -133,6 +133,8 @@ AGENTS_MISTAKES = [
     ("two addresses that differ", account("transport: wss, websocket_url: 'ws://x'"), "3:44", "not for", "wss://"),
     ("a WebSocket over https", account("websocket_url: 'https://x/ws'"), "3:28", "not the address", "write wss://"),
     ("a workstation as text", agent("  workstations: ws-1\n"), "3:17", "must be a list", "[one, two]"),
+    ("workstations without a comma", agent("  workstations: [ws-1 ws-2]\n"), "3:18", "more than one", "[ws-1, ws-2]"),
+    ("workstations in one text", agent("  workstations: ['a, b']\n"), "3:18", "more than one", "an item of its own"),
     ("no workstation", agent("  workstations: []\n"), "3:17", "is empty", "leave the key out"),
     ("~ for the home", agent("  home: ~\n"), "3:9", "`home` has no value", "leave the key out"),
     ("a relative home", agent("  home: home/ana\n"), "3:9", "not an absolute path", "begin it with `/`"),
