@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 TOLD_AFTER = 0.1  # seconds
 
 
-class NoConfiguration(ProvisionerError):
+class NoConfigurationError(ProvisionerError):
     """There is nothing to begin with."""
 
 
@@ -58,7 +58,7 @@ async def serve(places: Places, here: Here, systemd: Systemd, ports: KeptPorts) 
 async def _begin(workstation: Workstation, places: Places, systemd: Systemd, spawn: Spawn) -> None:
     problems = await workstation.reload()
     if problems:
-        raise NoConfiguration(problems)
+        raise NoConfigurationError(problems)
     daemon = _Daemon(workstation, places.config, systemd)
     reception = Reception(workstation.couriers.serve, lambda uid: bool(workstation.seats_of(uid)), spawn)
     control = control_socket(places.socket, daemon.answer, spawn)

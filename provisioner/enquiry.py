@@ -17,13 +17,13 @@ from provisioner.core.peer import peer_of
 from provisioner.core.prepare import Job
 from provisioner.core.problem import Place, Problem
 from provisioner.core.secret import Secret
-from provisioner.core.sip.digest import CannotAnswer, Challenge, answer, challenges_in, choose
-from provisioner.core.sip.grammar import NotSip
+from provisioner.core.sip.digest import CannotAnswerError, Challenge, answer, challenges_in, choose
+from provisioner.core.sip.grammar import NotSipError
 from provisioner.core.sip.headers import Header
 from provisioner.core.sip.message import Response, print_message
 from provisioner.core.sip.query import T2, Query, query_for, retransmissions
 from provisioner.core.sip.trial import Address, Failure, Obstacle, Stage, Trial, address_of, to_sign_with
-from provisioner.edge.probe import Line, ProbeFailed, open_line, resolve
+from provisioner.edge.probe import Line, ProbeError, open_line, resolve
 from provisioner.edge.websocket import open_websocket
 
 
@@ -71,7 +71,7 @@ class _Attempt:
             self._watch.begin(Stage.RESOLVE)
             async with self._limited():
                 found = await resolve(self._address.host, self._address.port)
-        except ProbeFailed as error:
+        except ProbeError as error:
             return self._failed(error)
         resolved = self._watch.ended()
         first: Trial | None = None
@@ -91,7 +91,7 @@ class _Attempt:
                 async with self._limited():
                     line = await stack.enter_async_context(self._opening(ip))
                 return await self._converse(line)
-        except (ProbeFailed, NotSip) as error:
+        except (ProbeError, NotSipError) as error:
             return self._failed(error)
 
     def _opening(self, ip: str) -> AbstractAsyncContextManager[Line]:
@@ -122,7 +122,7 @@ class _Attempt:
         try:
             credential = to_sign_with(challenge, credential, transport, self._who.passwords)
             signature = answer(challenge, credential, query.signed(secrets.token_hex(8)))
-        except CannotAnswer as error:
+        except CannotAnswerError as error:
             return replace(trial, cannot=error.problems[0])
         if count == 2:
             self._watch.begin(Stage.ANSWER)
@@ -144,7 +144,7 @@ class _Attempt:
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     return await _final(line, query, count, heard)
-        raise ProbeFailed(Failure(Obstacle.NOT_SIP if line.heard else Obstacle.NO_ANSWER, self._watch.at))
+        raise ProbeError(Failure(Obstacle.NOT_SIP if line.heard else Obstacle.NO_ANSWER, self._watch.at))
 
     @asynccontextmanager
     async def _limited(self) -> AsyncIterator[None]:
@@ -152,11 +152,11 @@ class _Attempt:
             async with asyncio.timeout(self._who.timeout):
                 yield
         except TimeoutError:
-            raise ProbeFailed(Failure(Obstacle.NO_ANSWER, self._watch.at)) from None
+            raise ProbeError(Failure(Obstacle.NO_ANSWER, self._watch.at)) from None
 
-    def _failed(self, error: ProbeFailed | NotSip) -> Trial:
+    def _failed(self, error: ProbeError | NotSipError) -> Trial:
         at = self._watch.at
-        failure = Failure(Obstacle.NOT_SIP, at) if isinstance(error, NotSip) else replace(error.failure, at=at)
+        failure = Failure(Obstacle.NOT_SIP, at) if isinstance(error, NotSipError) else replace(error.failure, at=at)
         return Trial(self._address, tuple(self._watch.stages), failure=failure)
 
 

@@ -14,7 +14,7 @@ from provisioner.core.reason import identity_of, same_login
 from provisioner.core.relay_way import Way, way_as_json
 from provisioner.core.report import problem_as_json
 from provisioner.core.session import HeldSession
-from provisioner.core.sip.grammar import NotSip
+from provisioner.core.sip.grammar import NotSipError
 from provisioner.core.sip.query import Binding, bindings
 from provisioner.core.sip.trial import Trial
 from provisioner.core.sip.verdict import Asked, Verdict, judge
@@ -119,7 +119,7 @@ def _transport(trial: Trial, verdict: Verdict) -> VerifiedTransport:
         return VerifiedTransport(trial, verdict, None)
     try:
         return VerifiedTransport(trial, verdict, tuple(bindings(trial.response)))
-    except NotSip:
+    except NotSipError:
         remark = "who is registered cannot be read: the server names a contact that is none"
         return VerifiedTransport(trial, replace(verdict, remarks=(*verdict.remarks, remark)), None)
 

@@ -15,14 +15,14 @@ from provisioner.core.report import problem_from_json
 from provisioner.edge.socket_path import socket_address
 
 
-class NotRunning(ProvisionerError):
+class NotRunningError(ProvisionerError):
     """Nobody answers on the socket."""
 
 
 def ask(path: Path, question: Mapping[str, Any], seconds: float = 120.0) -> dict[str, Any]:
     """The service's answer to ``question``, waited for at most ``seconds``.
 
-    Raises NotRunning when there is no service, or none that this user may talk to.
+    Raises NotRunningError when there is no service, or none that this user may talk to.
     """
     received = b""
     try:
@@ -52,7 +52,7 @@ def command(options: argparse.Namespace, question: Mapping[str, Any]) -> int:
     """Have the service do something and tell what went wrong; gives the exit code."""
     try:
         problems = ask(places(options).socket, question)["problems"]
-    except NotRunning as error:
+    except NotRunningError as error:
         complain(error.problems, options.format)
         return NOT_RUNNING
     if options.format == "json":
@@ -62,5 +62,5 @@ def command(options: argparse.Namespace, question: Mapping[str, Any]) -> int:
     return REFUSED if any(not problem["remark"] for problem in problems) else DONE
 
 
-def _not_running(path: Path, what: str, fix: str) -> NotRunning:
-    return NotRunning(Problem(Place(str(path)), what, fix))
+def _not_running(path: Path, what: str, fix: str) -> NotRunningError:
+    return NotRunningError(Problem(Place(str(path)), what, fix))

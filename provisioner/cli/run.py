@@ -12,7 +12,7 @@ import os
 
 from provisioner.cli.common import DONE, NO_CONFIGURATION, REFUSED, add_places, add_workstation, places
 from provisioner.core.problem import ProvisionerError
-from provisioner.daemon import NoConfiguration, serve
+from provisioner.daemon import NoConfigurationError, serve
 from provisioner.edge.journal import set_up_logging
 from provisioner.edge.kept_ports import KeptPorts
 from provisioner.edge.service import Systemd, forbid_core_dumps, passed
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     ports = KeptPorts(systemd, passed(os.environ))
     try:
         asyncio.run(serve(places(options), here(options.workstation), systemd, ports))
-    except NoConfiguration:
+    except NoConfigurationError:
         logging.getLogger(__name__).error("there is no usable configuration: `provisioner check` shows every mistake")
         return NO_CONFIGURATION
     except ProvisionerError as error:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from provisioner.cli.ask import NotRunning, ask
+from provisioner.cli.ask import NotRunningError, ask
 from provisioner.cli.common import (
     DONE,
     NOT_ALL,
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the status; gives the exit code: 4 when an agent is not served, or the configuration on disk is refused."""
     try:
         status = ask(places(options).socket, {"verb": "status"}, seconds=20.0)
-    except NotRunning as error:
+    except NotRunningError as error:
         complain(error.problems, options.format)
         if options.format == "metrics":
             print(_as_metrics(None))

@@ -1,7 +1,7 @@
 """How a value becomes text of a file: in one pass, or not at all.
 
 A format either has a way to write a character or refuses it, by code point; nothing is dropped or replaced. Everything
-here that refuses a value raises Unwritable.
+here that refuses a value raises UnwritableError.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _AS_JSON = json.JSONEncoder().encode
 _SCRIPT = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<>&*`$"})
 
 
-class Unwritable(ProvisionerError):
+class UnwritableError(ProvisionerError):
     """A value that the format cannot hold."""
 
 
-def refuse(what: str, fix: str = "") -> Unwritable:
+def refuse(what: str, fix: str = "") -> UnwritableError:
     """The error for a value that cannot be written; the renderer adds the file's name."""
-    return Unwritable(Problem(Place("value"), what, fix))
+    return UnwritableError(Problem(Place("value"), what, fix))
 
 
 def forbidden(text: str, characters: str = "") -> str | None:
@@ -61,7 +61,7 @@ def plain(value: object) -> str:
     return text
 
 
-def _holds(value: object, found: str, why: str) -> Unwritable:
+def _holds(value: object, found: str, why: str) -> UnwritableError:
     # Not even one character of a secret is shown.
     if isinstance(value, Secret):
         return refuse(f"a password holds a character {why}", "choose another password")

@@ -29,12 +29,12 @@ class Format:
     code: str = ""
 
 
-class Unreadable(ProvisionerError):
+class UnreadableError(ProvisionerError):
     """The phone would not read this."""
 
 
-def _unreadable(number: int, what: str) -> Unreadable:
-    return Unreadable(Problem(Place(f"line {number}"), what))
+def _unreadable(number: int, what: str) -> UnreadableError:
+    return UnreadableError(Problem(Place(f"line {number}"), what))
 
 
 def text_lines(text: str) -> Leaves:

@@ -17,7 +17,7 @@ from typing import Any
 
 from provisioner.core import escape
 from provisioner.core.fit import Fit
-from provisioner.core.formats import FORMATS, Leaves, Unreadable
+from provisioner.core.formats import FORMATS, Leaves, UnreadableError
 from provisioner.core.plan import DesiredFile
 from provisioner.core.problem import Problem, ProvisionerError
 from provisioner.core.secret import Secret
@@ -152,7 +152,7 @@ def _read(where: str, spec: FileSpec, text: str, fix: str) -> Leaves:
     """What the phone reads; ``fix`` is told where it would read nothing."""
     try:
         return FORMATS[spec.format].parse(text)
-    except Unreadable as error:
+    except UnreadableError as error:
         found = (f"in {problem.where} of what it makes, {problem.what}" for problem in error.problems)
         raise ProvisionerError(told(where, what, fix) for what in found) from None
     except RecursionError:

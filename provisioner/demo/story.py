@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from provisioner.cli.ask import NotRunning, ask
+from provisioner.cli.ask import NotRunningError, ask
 from provisioner.cli.common import colourful
 from provisioner.cli.show import status_as_text
 from provisioner.core.problem import Place, Problem, ProvisionerError
@@ -145,7 +145,7 @@ class _Story:
         def holds() -> bool:
             try:
                 found.update(ask(self._places.socket, {"verb": "status"}, seconds=5.0))
-            except NotRunning:
+            except NotRunningError:
                 return False
             return true(found)
 

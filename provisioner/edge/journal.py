@@ -19,7 +19,7 @@ class _Lines(logging.Formatter):
         super().__init__("%(message)s" if journal else "%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
         self._journal = journal
 
-    def formatMessage(self, record: logging.LogRecord) -> str:
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         record.message = printable(record.message)
         line = super().formatMessage(record)
         return f"<{_PRIORITIES.get(record.levelno, 6)}>{line}" if self._journal else line

@@ -11,14 +11,14 @@ from typing import Protocol
 
 from provisioner.core.account import Transport
 from provisioner.core.sip.framing import take_message
-from provisioner.core.sip.grammar import NotSip
+from provisioner.core.sip.grammar import NotSipError
 from provisioner.core.sip.message import Message, parse_message
 from provisioner.core.sip.trial import Address, Failure, Obstacle, Stage, host_port
 
 _PIECE = 65_536
 
 
-class ProbeFailed(Exception):
+class ProbeError(Exception):
     """What stood in the way. Not a ProvisionerError: for a probe it is a result, not a mistake."""
 
     def __init__(self, failure: Failure) -> None:
@@ -38,18 +38,18 @@ class Line(Protocol):
         """Whether there are bytes of a message that is not complete."""
 
     async def send(self, message: bytes) -> None:
-        """Send one message. Raises ProbeFailed."""
+        """Send one message. Raises ProbeError."""
 
     async def receive(self) -> Message:
-        """The next message. Raises ProbeFailed, also for what is no SIP."""
+        """The next message. Raises ProbeError, also for what is no SIP."""
 
 
 async def resolve(host: str, port: int) -> tuple[str, ...]:
-    """The IP addresses of ``host``, most wanted first. Raises ProbeFailed."""
+    """The IP addresses of ``host``, most wanted first. Raises ProbeError."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise ProbeFailed(Failure(Obstacle.NO_NAME, Stage.RESOLVE)) from None
+        raise ProbeError(Failure(Obstacle.NO_NAME, Stage.RESOLVE)) from None
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
@@ -60,7 +60,7 @@ async def open_line(
     """Connect to ``ip``, one of the addresses of ``address``; not for WebSocket (see ``websocket``). ``tls`` says whom
     to trust, ``begun`` is told when TLS begins.
 
-    Raises ProbeFailed.
+    Raises ProbeError.
     """
     with failing(Stage.CONNECT):
         if address.transport is Transport.UDP:
@@ -75,11 +75,11 @@ async def open_line(
 
 @contextmanager
 def failing(at: Stage) -> Iterator[None]:
-    """Turns what the network raises at this stage into ProbeFailed."""
+    """Turns what the network raises at this stage into ProbeError."""
     try:
         yield
     except OSError as error:
-        raise ProbeFailed(failure_of(error, at)) from None
+        raise ProbeError(failure_of(error, at)) from None
 
 
 def failure_of(error: OSError, at: Stage) -> Failure:
@@ -127,7 +127,7 @@ class _Stream:
                 piece = await self._reader.read(_PIECE)
             if not piece:
                 obstacle = Obstacle.NOT_SIP if self._received else Obstacle.CLOSED
-                raise ProbeFailed(Failure(obstacle, Stage.CHALLENGE))
+                raise ProbeError(Failure(obstacle, Stage.CHALLENGE))
             self._received += piece
 
     def close(self) -> None:
@@ -196,15 +196,15 @@ async def _open_stream(
 
 
 def parsed(packet: bytes) -> Message:
-    """The message in a packet or frame. Raises ProbeFailed for what is none."""
+    """The message in a packet or frame. Raises ProbeError for what is none."""
     try:
         return parse_message(packet)
-    except NotSip:
-        raise ProbeFailed(Failure(Obstacle.NOT_SIP, Stage.CHALLENGE)) from None
+    except NotSipError:
+        raise ProbeError(Failure(Obstacle.NOT_SIP, Stage.CHALLENGE)) from None
 
 
 def _taken(received: bytes) -> tuple[Message | None, bytes]:
     try:
         return take_message(received)
-    except NotSip:
-        raise ProbeFailed(Failure(Obstacle.NOT_SIP, Stage.CHALLENGE)) from None
+    except NotSipError:
+        raise ProbeError(Failure(Obstacle.NOT_SIP, Stage.CHALLENGE)) from None

@@ -12,10 +12,10 @@ from typing import Protocol
 import aiohttp
 
 from provisioner.core.reason import back_off
-from provisioner.core.sip.grammar import NotSip
+from provisioner.core.sip.grammar import NotSipError
 from provisioner.core.sip.message import Message, parse_message
 from provisioner.core.sip.trial import Address, Failure, Obstacle, Stage
-from provisioner.edge.probe import ProbeFailed
+from provisioner.edge.probe import ProbeError
 from provisioner.edge.websocket import connect, hang_up, new_session, send_frame
 
 # In seconds.
@@ -98,7 +98,7 @@ class RelayLine:
         while True:
             try:
                 frames = await self._open()
-            except ProbeFailed as error:
+            except ProbeError as error:
                 self._ends.is_away(error.failure)
             else:
                 await self._while_open(frames)
@@ -113,7 +113,7 @@ class RelayLine:
             async with asyncio.timeout(CONNECT_WITHIN):
                 return await connect(self._session, self._url, autoping=False)
         except TimeoutError:
-            raise ProbeFailed(Failure(Obstacle.NO_ANSWER, Stage.CONNECT)) from None
+            raise ProbeError(Failure(Obstacle.NO_ANSWER, Stage.CONNECT)) from None
 
     async def _while_open(self, frames: aiohttp.ClientWebSocketResponse) -> None:
         loop = asyncio.get_running_loop()
@@ -171,7 +171,7 @@ class RelayLine:
     def _hear(self, packet: bytes) -> None:
         try:
             message = parse_message(packet)
-        except NotSip:
+        except NotSipError:
             return  # RFC 7118 section 4.2 has keep-alives in frames; anything else is not for a phone either
         self._ends.heard(message)
 

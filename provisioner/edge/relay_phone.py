@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from provisioner.core.sip.flow import Flow
-from provisioner.core.sip.grammar import NotSip
+from provisioner.core.sip.grammar import NotSipError
 from provisioner.core.sip.message import Message, Request, print_message
 from provisioner.core.sip.registration import Registration, RegistrationState
 from provisioner.core.sip.reply import reply
@@ -88,7 +88,7 @@ class PhoneFlow:
         self._sleep()
 
     def from_phone(self, message: Message) -> None:
-        """The phone has sent a message. Raises NotSip."""
+        """The phone has sent a message. Raises NotSipError."""
         self.last_heard = self._loop.time()
         outputs = self._flow.from_phone(message, self.last_heard)
         if self._task is None:
@@ -173,7 +173,7 @@ class PhoneFlow:
         """The server has sent a message; what it should not have sent is dropped."""
         try:
             outputs = self._flow.from_server(message, self._loop.time())
-        except NotSip:
+        except NotSipError:
             return
         self._go(outputs)
 

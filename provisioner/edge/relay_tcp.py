@@ -7,8 +7,8 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
-from provisioner.core.sip.framing import PONG, Ping, TooLarge, take_from_stream
-from provisioner.core.sip.grammar import NotSip
+from provisioner.core.sip.framing import PONG, Ping, TooLargeError, take_from_stream
+from provisioner.core.sip.grammar import NotSipError
 from provisioner.edge.relay_phone import PhoneFlow, PhoneSide
 from provisioner.edge.socket_owner import SocketOwners
 
@@ -85,10 +85,10 @@ class PhoneConnection(asyncio.Protocol):
         try:
             while not self._transport.is_closing() and self._take(self._phone):
                 pass
-        except TooLarge as error:
+        except TooLargeError as error:
             self._phone.refuse(error.message, 513, "Message Too Large")
             self._transport.close()
-        except NotSip:
+        except NotSipError:
             self._transport.abort()
 
     def connection_lost(self, _: Exception | None) -> None:

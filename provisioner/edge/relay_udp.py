@@ -7,8 +7,8 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from provisioner.core.sip.framing import PONG, Ping, TooLarge, read_packet
-from provisioner.core.sip.grammar import NotSip
+from provisioner.core.sip.framing import PONG, Ping, TooLargeError, read_packet
+from provisioner.core.sip.grammar import NotSipError
 from provisioner.edge.relay_phone import PhoneFlow, PhoneSide
 from provisioner.edge.socket_owner import SocketAddress, SocketOwners
 
@@ -94,10 +94,10 @@ class Packets:
                 self._put(sender, PONG, inward=False)
             elif one is not None and (phone := self._phone(sender)):
                 phone.from_phone(one)
-        except TooLarge as error:
+        except TooLargeError as error:
             if phone := self._phone(sender):
                 phone.refuse(error.message, 513, "Message Too Large")
-        except NotSip:
+        except NotSipError:
             return
 
     def _phone(self, sender: SocketAddress) -> PhoneFlow | None:

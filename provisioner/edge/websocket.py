@@ -16,7 +16,7 @@ from aiohttp.abc import AbstractResolver
 from provisioner import __version__
 from provisioner.core.sip.message import LARGEST, Message
 from provisioner.core.sip.trial import Address, Failure, Obstacle, Stage
-from provisioner.edge.probe import Line, ProbeFailed, failure_of, parsed
+from provisioner.edge.probe import Line, ProbeError, failure_of, parsed
 
 SUBPROTOCOL = "sip"
 _GOODBYE_SECONDS = 0.5
@@ -28,7 +28,7 @@ async def open_websocket(
 ) -> AsyncIterator[Line]:
     """Connect to ``address`` at ``ip``, one of its addresses; no redirects, no cookies, no proxy from the environment.
 
-    ``begun`` is told when TCP and TLS stand and the WebSocket is asked for. Raises ProbeFailed.
+    ``begun`` is told when TCP and TLS stand and the WebSocket is asked for. Raises ProbeError.
     """
     connector = aiohttp.TCPConnector(ssl=tls, resolver=_Known(ip), force_close=True)
     async with new_session(connector, begun) as session:
@@ -63,17 +63,17 @@ async def hang_up(frames: aiohttp.ClientWebSocketResponse) -> None:
 async def connect(
     session: aiohttp.ClientSession, url: str, *, autoping: bool = True
 ) -> aiohttp.ClientWebSocketResponse:
-    """A WebSocket to ``url`` whose server has agreed to speak SIP; ``autoping`` as in aiohttp. Raises ProbeFailed."""
+    """A WebSocket to ``url`` whose server has agreed to speak SIP; ``autoping`` as in aiohttp. Raises ProbeError."""
     try:
         frames = await session.ws_connect(url, protocols=(SUBPROTOCOL,), max_msg_size=LARGEST, autoping=autoping)
     except aiohttp.WSServerHandshakeError as error:
-        raise ProbeFailed(_handshake(error)) from None
+        raise ProbeError(_handshake(error)) from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         # Not chained: an exception of the HTTP library may hold the request.
-        raise ProbeFailed(_failure(error)) from None
+        raise ProbeError(_failure(error)) from None
     if frames.protocol != SUBPROTOCOL:
         await frames.close()
-        raise ProbeFailed(Failure(Obstacle.NO_SUBPROTOCOL, Stage.WEBSOCKET))
+        raise ProbeError(Failure(Obstacle.NO_SUBPROTOCOL, Stage.WEBSOCKET))
     return frames
 
 
@@ -114,7 +114,7 @@ def _failure(error: Exception) -> Failure:
 async def _refuse(_: object, __: object, redirect: aiohttp.TraceRequestRedirectParams) -> None:
     response = redirect.response
     place = response.headers.get("Location", "")
-    raise ProbeFailed(Failure(Obstacle.NO_WEBSOCKET, Stage.WEBSOCKET, response.status, place))
+    raise ProbeError(Failure(Obstacle.NO_WEBSOCKET, Stage.WEBSOCKET, response.status, place))
 
 
 def _calling(begun: Callable[[Stage], None]) -> Callable[..., Awaitable[None]]:
@@ -145,7 +145,7 @@ def _closing() -> Iterator[None]:
     try:
         yield
     except (OSError, aiohttp.ClientError):
-        raise ProbeFailed(Failure(Obstacle.CLOSED, Stage.CHALLENGE)) from None
+        raise ProbeError(Failure(Obstacle.CLOSED, Stage.CHALLENGE)) from None
 
 
 class _Frames:
@@ -167,4 +167,4 @@ class _Frames:
                 return parsed(frame.data.encode("utf-8", "surrogateescape"))
             case aiohttp.WSMsgType.BINARY:
                 return parsed(frame.data)
-        raise ProbeFailed(Failure(Obstacle.CLOSED, Stage.CHALLENGE))
+        raise ProbeError(Failure(Obstacle.CLOSED, Stage.CHALLENGE))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.core.escape import (
-    Unwritable,
+    UnwritableError,
     as_is,
     forbidden,
     jsonic,
@@ -31,27 +31,27 @@ SENTINEL = "sentinel-4711"
     "char", ["\0", "\n", "\r", "\t", "\x1f", "\x7f", "\x80", "\x9f", "\u2028", "\u2029", "\ud800", "\udfff", "\ufffe"]
 )
 def test_what_no_phone_can_hold_is_refused_by_code_point_in_every_format(escape, char):
-    with pytest.raises(Unwritable, match=f"U\\+{ord(char):04X}"):
+    with pytest.raises(UnwritableError, match=f"U\\+{ord(char):04X}"):
         escape(f"Ana{char}")
 
 
 @pytest.mark.parametrize("escape", [as_is, xml, jsonic, quoted_token])
 @pytest.mark.parametrize("value", [None, 1.5, b"x", object()])
 def test_what_is_neither_text_nor_number_is_refused(escape, value):
-    with pytest.raises(Unwritable):
+    with pytest.raises(UnwritableError):
         escape(value)
 
 
 @pytest.mark.parametrize("escape", [as_is, xml, quoted_token])
 @pytest.mark.parametrize("value", [True, False, ["a"], {"a": "b"}, ("a",)])
 def test_switches_and_lists_are_refused_where_they_are_no_text(escape, value):
-    with pytest.raises(Unwritable):
+    with pytest.raises(UnwritableError):
         escape(value)
 
 
 @pytest.mark.parametrize("escape", [as_is, xml, jsonic, quoted_token, mapped({}, SENTINEL[0])])
 def test_a_refused_secret_shows_nothing_of_itself(escape):
-    with pytest.raises(Unwritable) as caught:
+    with pytest.raises(UnwritableError) as caught:
         escape(Secret(f"{SENTINEL}\n"))
     text = f"{caught.value!r} {caught.value}"
     assert SENTINEL not in text
@@ -68,7 +68,7 @@ def test_a_map_is_applied_in_one_pass():
 
 
 def test_a_map_refuses_what_it_is_told_to():
-    with pytest.raises(Unwritable, match=r"U\+003B"):
+    with pytest.raises(UnwritableError, match=r"U\+003B"):
         mapped({}, "];^-")("a;b")
     assert mapped({}, "];^-")("abc") == "abc"
 
@@ -99,5 +99,5 @@ def test_a_word_of_an_argument_file_stays_one_word(text, written):
 
 
 def test_a_word_with_both_quotes_is_refused():
-    with pytest.raises(Unwritable, match="both kinds of quote"):
+    with pytest.raises(UnwritableError, match="both kinds of quote"):
         quoted_token('O\'Brien "x"')

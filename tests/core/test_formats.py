@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.core.formats import FORMATS, Unreadable
+from provisioner.core.formats import FORMATS, UnreadableError
 
 READ = [
     ("text", "a\nb", [("line 1", "a"), ("line 2", "b")]),
@@ -51,6 +51,6 @@ def test_every_format_is_among_them():
     ],
 )  # fmt: skip
 def test_what_the_phone_would_not_read_is_said_with_its_line(name, text, line):
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UnreadableError) as caught:
         FORMATS[name].parse(text)
     assert str(caught.value.problems[0].where) == f"line {line}"

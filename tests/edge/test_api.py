@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.cli.ask import NotRunning, ask
+from provisioner.cli.ask import NotRunningError, ask
 from provisioner.core.problem import ProvisionerError
 from provisioner.edge.api import bound, control_socket
 
@@ -98,7 +98,7 @@ async def test_somebody_who_says_nothing_stalls_nobody(tmp_path: Path):
 
 
 def test_no_service_is_said_with_its_cure(tmp_path: Path):
-    with pytest.raises(NotRunning) as caught:
+    with pytest.raises(NotRunningError) as caught:
         ask(tmp_path / "s", {})
     (problem,) = caught.value.problems
     assert problem.what == "the service is not running"
@@ -113,7 +113,7 @@ async def test_a_service_that_ends_in_the_middle_is_told(tmp_path: Path, said: b
         writer.close()
 
     async with await asyncio.start_unix_server(drop, tmp_path / "s"):
-        with pytest.raises(NotRunning, match="ended before it answered"):
+        with pytest.raises(NotRunningError, match="ended before it answered"):
             await asyncio.to_thread(ask, tmp_path / "s", {})
 
 
@@ -125,7 +125,7 @@ async def test_a_service_that_hangs_is_told(tmp_path: Path):
         asked.set()
 
     async with await asyncio.start_unix_server(hang, tmp_path / "s"):
-        with pytest.raises(NotRunning, match="did not answer within"):
+        with pytest.raises(NotRunningError, match="did not answer within"):
             await asyncio.to_thread(ask, tmp_path / "s", {}, 0.05)
         await asked.wait()
 
@@ -148,7 +148,7 @@ async def test_a_bug_in_an_answer_ends_the_process_and_is_not_taken_for_nonsense
 
     with pytest.raises(ExceptionGroup) as caught:
         async with asyncio.TaskGroup() as group, control_socket(tmp_path / "s", buggy, group.create_task):
-            with pytest.raises(NotRunning):
+            with pytest.raises(NotRunningError):
                 await asyncio.to_thread(ask, tmp_path / "s", {})
             await asyncio.Event().wait()
     assert repr(caught.value.exceptions) == "(ValueError('a bug'),)"

@@ -16,7 +16,7 @@ from provisioner.core.account import Transport
 from provisioner.core.sip.headers import Header, Headers
 from provisioner.core.sip.message import Request, Response, print_message
 from provisioner.core.sip.trial import Address, Obstacle, Stage
-from provisioner.edge.probe import Line, ProbeFailed, host_port, open_line, resolve
+from provisioner.edge.probe import Line, ProbeError, host_port, open_line, resolve
 from provisioner.edge.websocket import open_websocket
 from tests.registrar import Registrar, server_side, web_server
 
@@ -97,7 +97,7 @@ async def test_bytes_that_keep_a_nat_open_are_no_answer(authority):
 async def test_what_is_no_answer_is_told(authority, transport: str, answer: bytes, obstacle: Obstacle):
     async with line_to(Registrar().then(answer), transport, authority) as (line, _):
         await line.send(print_message(QUESTION))
-        with pytest.raises(ProbeFailed) as caught:
+        with pytest.raises(ProbeError) as caught:
             await line.receive()
     assert caught.value.failure.obstacle is obstacle
 
@@ -105,7 +105,7 @@ async def test_what_is_no_answer_is_told(authority, transport: str, answer: byte
 async def test_a_frame_that_is_too_long_is_refused(authority):
     async with line_to(Registrar().then(b"x" * 70_000), "ws", authority) as (line, _):
         await line.send(print_message(QUESTION))
-        with pytest.raises(ProbeFailed):
+        with pytest.raises(ProbeError):
             await line.receive()
 
 
@@ -113,9 +113,9 @@ async def test_a_frame_that_is_too_long_is_refused(authority):
 async def test_a_websocket_that_was_closed_carries_nothing_more(authority, letter: bytes):
     async with line_to(Registrar().then(b""), "ws", authority) as (line, _):
         await line.send(print_message(QUESTION))
-        with pytest.raises(ProbeFailed):
+        with pytest.raises(ProbeError):
             await line.receive()
-        with pytest.raises(ProbeFailed) as caught:
+        with pytest.raises(ProbeError) as caught:
             await line.send(print_message(QUESTION).replace("é".encode(), letter))
     assert caught.value.failure.obstacle is Obstacle.CLOSED
 
@@ -136,7 +136,7 @@ async def test_a_server_that_asks_for_a_sign_of_life_and_hangs_up_at_once_has_cl
     async with web_server(app, server_side(authority)) as port:
         address = Address(Transport.WSS, "localhost", port, f"wss://localhost:{port}/ws")
         async with open_websocket(address, "127.0.0.1", trust, lambda _: None) as line:
-            with pytest.raises(ProbeFailed) as caught:
+            with pytest.raises(ProbeError) as caught:
                 await line.receive()
     assert caught.value.failure.obstacle is Obstacle.CLOSED
 
@@ -157,14 +157,14 @@ async def test_a_name_is_resolved_and_one_without_address_is_told():
     assert "127.0.0.1" in await resolve("localhost", 5060)
     assert await resolve("::1", 5060) == ("::1",)
     for name in ("nowhere.invalid", "a..b", "x" * 300):
-        with pytest.raises(ProbeFailed) as caught:
+        with pytest.raises(ProbeError) as caught:
             await resolve(name, 5060)
         assert caught.value.failure.obstacle is Obstacle.NO_NAME
 
 
 async def test_an_address_that_no_route_leads_to_is_told():
     address = Address(Transport.TCP, "x", 5060)
-    with pytest.raises(ProbeFailed) as caught:
+    with pytest.raises(ProbeError) as caught:
         async with asyncio.timeout(30), open_line(address, "255.255.255.255", ssl.create_default_context(), print):
             raise AssertionError("nobody listens there")
     assert caught.value.failure.obstacle is Obstacle.UNREACHABLE and caught.value.failure.detail

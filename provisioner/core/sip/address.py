@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
-from provisioner.core.sip.grammar import TOKEN, NotSip, is_token, parameters, quote
+from provisioner.core.sip.grammar import TOKEN, NotSipError, is_token, parameters, quote
 
 # A display name in quotes may hold brackets of its own.
 _BRACKETED = re.compile(r'((?:"(?:[^"\\]|\\.)*"|[^<"])*)<([^>]*)>(.*)', re.DOTALL)
@@ -30,14 +30,14 @@ class NameAddr:
 
     @property
     def tag(self) -> str:
-        """The tag parameter, or ``""``. Raises NotSip."""
+        """The tag parameter, or ``""``. Raises NotSipError."""
         return parameters(self.after).get("tag", "")
 
 
 def read_name_addr(value: str) -> NameAddr:
     """``"Name" <uri>;tag=1`` or ``uri;tag=1``: without brackets, parameters belong to the header (section 20.10).
 
-    Raises NotSip where there is no URI.
+    Raises NotSipError where there is no URI.
     """
     if found := _BRACKETED.fullmatch(value):
         before, uri, after = found.groups()
@@ -45,7 +45,7 @@ def read_name_addr(value: str) -> NameAddr:
         uri, semicolon, rest = value.partition(";")
         before, after = "", semicolon + rest
     if not uri.strip():
-        raise NotSip("an address is empty")
+        raise NotSipError("an address is empty")
     return NameAddr(before, uri.strip(), after.strip())
 
 
@@ -60,10 +60,10 @@ def sip_user(text: str) -> str:
 
 
 def user_of(uri: str) -> str:
-    """The user of a sip or sips URI, its escapes undone; ``""`` where it has none. Raises NotSip."""
+    """The user of a sip or sips URI, its escapes undone; ``""`` where it has none. Raises NotSipError."""
     scheme, _, rest = uri.partition(":")
     if scheme.lower() not in ("sip", "sips") or rest.count("@") > 1:
-        raise NotSip("an address is no SIP URI")
+        raise NotSipError("an address is no SIP URI")
     user, at, _ = rest.partition("@")
     return unquote(user.partition(":")[0], errors="surrogateescape") if at else ""
 
@@ -93,9 +93,9 @@ class Via:
 
 
 def read_via(value: str) -> Via:
-    """One value of Via. Raises NotSip."""
+    """One value of Via. Raises NotSipError."""
     found = _SENT.fullmatch(value)
     if found is None or not is_token(found[1]):
-        raise NotSip("a Via is none")
+        raise NotSipError("a Via is none")
     sent_by = re.sub(r"\s", "", found[2])
     return Via(f"{found[1].upper()} {sent_by}", parameters(value.partition(";")[2]).get("branch", ""))

@@ -35,7 +35,7 @@ class Calls:
         return len(self._known)
 
     def asked(self, request: Request, *, by_phone: bool) -> None:
-        """A request passes, either way. Raises NotSip."""
+        """A request passes, either way. Raises NotSipError."""
         call_id = request.headers.first("Call-ID")
         if request.method == "INVITE" and not is_in_dialog(request) and len(self._known) < MOST:
             self._known.setdefault(call_id, Call())
@@ -48,7 +48,7 @@ class Calls:
             call.invite, call.by_phone = request, by_phone
 
     def answered(self, response: Response, method: str) -> None:
-        """A response to ``method`` passes, either way. Raises NotSip."""
+        """A response to ``method`` passes, either way. Raises NotSipError."""
         call_id = response.headers.first("Call-ID")
         call = self._known.get(call_id)
         if method != "INVITE" or not response.is_final or call is None:

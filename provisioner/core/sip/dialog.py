@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from provisioner.core.sip.address import read_name_addr
-from provisioner.core.sip.grammar import NotSip, is_uri
+from provisioner.core.sip.grammar import NotSipError, is_uri
 from provisioner.core.sip.headers import Header, Headers
 from provisioner.core.sip.message import Request, Response
 from provisioner.core.sip.reply import cseq_of
@@ -58,7 +58,7 @@ def dialog_of(invite: Request, response: Response, *, by_phone: bool) -> Dialog 
     try:
         contacts = [read_name_addr(one.headers.first("Contact")).uri for one in (invite, response)]
         stops = [read_name_addr(one).uri for one in route]
-    except NotSip:
+    except NotSipError:
         return None
     if not all(map(is_uri, (*contacts, *stops))):
         return None

@@ -13,7 +13,7 @@ from functools import partial
 
 from provisioner.core.account import Credential
 from provisioner.core.problem import Place, Problem, ProvisionerError
-from provisioner.core.sip.grammar import NotSip, parameters, quote
+from provisioner.core.sip.grammar import NotSipError, parameters, quote
 from provisioner.core.sip.message import Response
 
 _HASHES = {"MD5": "md5", "SHA-256": "sha256"}
@@ -59,14 +59,14 @@ class Signed:
     count: int = 1
 
 
-class CannotAnswer(ProvisionerError):
+class CannotAnswerError(ProvisionerError):
     """A challenge that this credential does not answer."""
 
     def __init__(self, what: str, fix: str) -> None:
         super().__init__(Problem(Place("digest challenge"), what, fix))
 
 
-class OtherRealm(CannotAnswer):
+class OtherRealmError(CannotAnswerError):
     """The server's realm is not the one for which the HA1 was made."""
 
     def __init__(self, realm: str, ours: str) -> None:
@@ -74,7 +74,7 @@ class OtherRealm(CannotAnswer):
 
 
 def challenges_in(response: Response) -> Iterator[Challenge]:
-    """Every Digest challenge of a 401 or 407, in the server's order. Raises NotSip for one that is none."""
+    """Every Digest challenge of a 401 or 407, in the server's order. Raises NotSipError for one that is none."""
     asks = {401: "WWW-Authenticate", 407: "Proxy-Authenticate"}.get(response.status)
     for value in response.headers.every(asks) if asks else ():
         if challenge := read_challenge(value):
@@ -84,14 +84,14 @@ def challenges_in(response: Response) -> Iterator[Challenge]:
 def read_challenge(value: str) -> Challenge | None:
     """The challenge in one WWW-Authenticate or Proxy-Authenticate header; None for another scheme than Digest.
 
-    Raises NotSip for a Digest challenge without realm or nonce.
+    Raises NotSipError for a Digest challenge without realm or nonce.
     """
     scheme, _, rest = value.partition(" ")
     if scheme.lower() != "digest":
         return None
     said = parameters(rest, ",")
     if "realm" not in said or not said.get("nonce"):
-        raise NotSip("a Digest challenge has no realm or no nonce")
+        raise NotSipError("a Digest challenge has no realm or no nonce")
     return Challenge(
         realm=said["realm"],
         nonce=said["nonce"],
@@ -112,7 +112,7 @@ def choose(challenges: Iterable[Challenge], credential: Credential) -> Challenge
 def answer(challenge: Challenge, credential: Credential, signed: Signed) -> str:
     """The value of the Authorization header that answers ``challenge``.
 
-    An HA1 answers for its own realm only, byte for byte, and with MD5 only. Raises CannotAnswer with the reason.
+    An HA1 answers for its own realm only, byte for byte, and with MD5 only. Raises CannotAnswerError with the reason.
     """
     hashed = _hash(challenge)
     ha1 = _first_part(challenge, credential)
@@ -143,7 +143,7 @@ def answer(challenge: Challenge, credential: Credential, signed: Signed) -> str:
 def _hash(challenge: Challenge) -> Callable[[str], str]:
     if not challenge.is_known:
         asked = ", ".join((challenge.algorithm or _MD5, *challenge.qop))
-        raise CannotAnswer(
+        raise CannotAnswerError(
             f"the server asks for a digest that is not known here ({asked})", "let the server offer MD5 with qop=auth"
         )
     return partial(_hex, _HASHES[challenge.hash_name])
@@ -155,10 +155,10 @@ def _hex(name: str, text: str) -> str:
 
 def _first_part(challenge: Challenge, credential: Credential) -> str:
     if credential.ha1 and challenge.realm != credential.realm:
-        raise OtherRealm(challenge.realm, credential.realm)
+        raise OtherRealmError(challenge.realm, credential.realm)
     if credential.ha1 and challenge.needs_md5:
         return credential.ha1.reveal()
     if credential.password:
         return _hash(challenge)(f"{credential.user}:{challenge.realm}:{credential.password.reveal()}")
     what = f"the server asks for {challenge.algorithm}, and an HA1 answers MD5 only"
-    raise CannotAnswer(what, "let the server offer MD5, or give this agent the SIP password")
+    raise CannotAnswerError(what, "let the server offer MD5, or give this agent the SIP password")

@@ -65,7 +65,7 @@ class Exchange:
 
 def _phone_key(request: Request, method: str = "") -> tuple[str, str]:
     """What tells a request of the phone from all others, and what a copy of it shares (RFC 3261 section 17.2.3);
-    ``method`` looks for another request with the same branch. Raises NotSip."""
+    ``method`` looks for another request with the same branch. Raises NotSipError."""
     via = request.headers.first("Via")
     branch = read_via(via).branch
     if not branch.startswith(MAGIC):

@@ -33,7 +33,7 @@ _MOST_CALLED = 256
 
 
 class Flow:
-    """``now`` is always monotonic seconds. What is no SIP raises NotSip, and changes nothing."""
+    """``now`` is always monotonic seconds. What is no SIP raises NotSipError, and changes nothing."""
 
     def __init__(self, shared: Shared, ways: Ways, mark: str) -> None:
         self._signer = shared.signer

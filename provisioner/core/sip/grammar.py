@@ -17,7 +17,7 @@ _URI = re.compile(URI)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
-class NotSip(ProvisionerError):
+class NotSipError(ProvisionerError):
     """Bytes or a value that are not SIP."""
 
     def __init__(self, what: str, where: str = "SIP message") -> None:
@@ -60,7 +60,7 @@ def split(text: str, separator: str) -> Iterator[str]:
 def parameters(text: str, separator: str = ";") -> dict[str, str]:
     """``a=1;b="x y";c`` as names in lower case and values without their quotes; ``""`` where there is no value.
 
-    Raises NotSip for a name that is no token and for one that stands twice (RFC 3261 section 7.3.1).
+    Raises NotSipError for a name that is no token and for one that stands twice (RFC 3261 section 7.3.1).
     """
     found: dict[str, str] = {}
     for piece in split(text, separator):
@@ -68,7 +68,7 @@ def parameters(text: str, separator: str = ";") -> dict[str, str]:
         if not piece:
             continue
         if not is_token(name) or name.lower() in found:
-            raise NotSip("a parameter has no name, or stands twice")
+            raise NotSipError("a parameter has no name, or stands twice")
         found[name.lower()] = unquote(value)
     return found
 

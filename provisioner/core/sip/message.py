@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from provisioner.core.sip.grammar import TOKEN, URI, NotSip, is_token, is_uri
+from provisioner.core.sip.grammar import TOKEN, URI, NotSipError, is_token, is_uri
 from provisioner.core.sip.headers import Header, Headers
 
 # Asterisk closes a WebSocket at a larger frame (res_http_websocket.c, MAXIMUM_FRAME_SIZE); UDP cannot carry it.
@@ -56,22 +56,22 @@ Message = Request | Response
 def parse_message(packet: bytes) -> Message:
     """The message in one datagram or WebSocket frame. What follows the announced body is dropped (section 18.3).
 
-    Raises NotSip, also where more is announced than there is.
+    Raises NotSipError, also where more is announced than there is.
     """
     head, rest = _cut(packet)
     if head is None:
-        raise NotSip("it has no end of headers" if rest else "it is empty")
+        raise NotSipError("it has no end of headers" if rest else "it is empty")
     start, headers, length = _read_head(head)
     if length is not None and length > len(rest):
-        raise NotSip(f"{length} bytes of body are announced, {len(rest)} have come")
+        raise NotSipError(f"{length} bytes of body are announced, {len(rest)} have come")
     return _message(start, headers, rest if length is None else rest[:length])
 
 
 def read_head(received: bytes) -> tuple[Message, int | None]:
-    """The message without its body, and how long that is said to be. Raises NotSip, also for half a head."""
+    """The message without its body, and how long that is said to be. Raises NotSipError, also for half a head."""
     head, _ = _cut(received)
     if head is None:
-        raise NotSip("it has no end of headers")
+        raise NotSipError("it has no end of headers")
     start, headers, length = _read_head(head)
     return _message(start, headers, b""), length
 
@@ -79,28 +79,29 @@ def read_head(received: bytes) -> tuple[Message, int | None]:
 def print_message(message: Message) -> bytes:
     """The message as it goes on the wire, its Content-Length last.
 
-    Raises NotSip for a message that would be read as another one: a line break in a value, a name that is no token.
+    Raises NotSipError for a message that would be read as another one: a line break in a value, a name that is no
+    token.
     """
     match message:
         case Request(method, uri):
             if not is_token(method) or not is_uri(uri):
-                raise NotSip("its method or its URI cannot be written")
+                raise NotSipError("its method or its URI cannot be written")
             start = f"{method} {uri} SIP/2.0"
         case Response(status, reason):
             start = f"SIP/2.0 {status} {reason}"
     fields = message.headers.fields
     if any(field.key == "content-length" or not (field.raw or is_token(field.name)) for field in fields):
-        raise NotSip("a header's name cannot be written")
+        raise NotSipError("a header's name cannot be written")
     head = "\r\n".join([start, *[field.text for field in fields], f"Content-Length: {len(message.body)}", "", ""])
     # Where all breaks are those between the lines, no line needs a look of its own.
     if not _has_plain_breaks(head, len(fields) + 3) and (
         _has_break(start) or any(_is_broken(field.raw) if field.raw else _has_break(field.text) for field in fields)
     ):
-        raise NotSip("a line break stands in a header")
+        raise NotSipError("a line break stands in a header")
     try:
         return head.encode("utf-8", "surrogateescape") + message.body
     except UnicodeEncodeError:
-        raise NotSip("a header holds what UTF-8 cannot") from None
+        raise NotSipError("a header holds what UTF-8 cannot") from None
 
 
 def _cut(received: bytes) -> tuple[str | None, bytes]:
@@ -119,9 +120,9 @@ def _read_head(head: str) -> tuple[str, Headers, int | None]:
     first, *lines = _LINE_END.split(head)
     start = _FOLD.sub(" ", first)
     if not _has_plain_breaks(head, len(lines)) and any(_is_broken(line) for line in (start, *lines)):
-        raise NotSip("a line ends with half a line break")
+        raise NotSipError("a line ends with half a line break")
     if len(lines) > MOST_FIELDS:
-        raise NotSip(f"it has more than {MOST_FIELDS} headers")
+        raise NotSipError(f"it has more than {MOST_FIELDS} headers")
     fields = [_field(line) for line in lines]
     lengths = {field.value for field in fields if field.key == "content-length"}
     kept = Headers(tuple([field for field in fields if field.key != "content-length"]))
@@ -145,7 +146,7 @@ def _has_break(text: str) -> bool:
 def _field(line: str) -> Header:
     found = _FIELD.fullmatch(_FOLD.sub(" ", line) if "\r" in line else line)
     if found is None:
-        raise NotSip("a header line has no name or no colon")
+        raise NotSipError("a header line has no name or no colon")
     return Header(found[1], found[2].strip(" \t"), line)
 
 
@@ -155,7 +156,7 @@ def _length(values: Iterable[str]) -> int | None:
             return None
         case [text] if re.fullmatch("[0-9]{1,9}", text):
             return int(text)
-    raise NotSip("Content-Length is no number, or is several")
+    raise NotSipError("Content-Length is no number, or is several")
 
 
 def _message(start: str, headers: Headers, body: bytes) -> Message:
@@ -163,4 +164,4 @@ def _message(start: str, headers: Headers, body: bytes) -> Message:
         return Response(int(found[1]), (found[2] or "").strip(" \t"), headers, body)
     if found := _REQUEST.fullmatch(start):
         return Request(found[1], found[2], headers, body)
-    raise NotSip("its first line is neither a request nor a response of SIP/2.0")
+    raise NotSipError("its first line is neither a request nor a response of SIP/2.0")

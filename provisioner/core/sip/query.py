@@ -71,7 +71,7 @@ class Binding:
 
 
 def bindings(response: Response) -> Iterator[Binding]:
-    """Who is registered, as the registrar's 200 says. Raises NotSip for a contact that is none."""
+    """Who is registered, as the registrar's 200 says. Raises NotSipError for a contact that is none."""
     for value in response.headers.every("Contact"):
         contact = read_name_addr(value)
         expires = parameters(contact.after).get("expires", "")

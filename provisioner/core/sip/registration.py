@@ -44,7 +44,7 @@ class Registration:
         return replace(self, request=request if _wanted_seconds(request) else None)
 
     def answered(self, request: Request, response: Response) -> Registration:
-        """The server's final answer to ``request``, which is a REGISTER with Contact. Raises NotSip."""
+        """The server's final answer to ``request``, which is a REGISTER with Contact. Raises NotSipError."""
         if response.status >= 300:
             refused = RegistrationState.REFUSED if response.status in (401, 403, 404, 407) else RegistrationState.NONE
             return replace(self, state=refused, status=response.status)
@@ -54,7 +54,7 @@ class Registration:
         return replace(self, state=RegistrationState.REGISTERED, status=response.status, expires=expires)
 
     def seen(self, response: Response) -> Registration:
-        """The server's answer to the question who is registered. Raises NotSip."""
+        """The server's answer to the question who is registered. Raises NotSipError."""
         there = [_plain(one.uri) for one in bindings(response)]
         if response.status >= 300 or self.request is None or self.state is not RegistrationState.REGISTERED:
             return self
@@ -94,7 +94,7 @@ def departure(gone: Registration, others: Iterable[Registration]) -> Departure:
 
 
 def _wanted_seconds(request: Request) -> int:
-    """For how long a REGISTER wants its binding; 0 where it ends it. Raises NotSip."""
+    """For how long a REGISTER wants its binding; 0 where it ends it. Raises NotSipError."""
     contact = request.headers.first("Contact")
     said = "" if contact.strip() == "*" else parameters(read_name_addr(contact).after).get("expires", "")
     said = said or request.headers.first("Expires")

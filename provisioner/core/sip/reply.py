@@ -6,7 +6,7 @@ import hashlib
 import re
 
 from provisioner.core.sip.address import read_name_addr
-from provisioner.core.sip.grammar import TOKEN, NotSip
+from provisioner.core.sip.grammar import TOKEN, NotSipError
 from provisioner.core.sip.headers import Header, Headers
 from provisioner.core.sip.message import Message, Request, Response
 
@@ -17,29 +17,29 @@ _ONCE = {"from": "From", "to": "To", "call-id": "Call-ID", "cseq": "CSeq"}
 
 
 def cseq_of(message: Message) -> tuple[int, str]:
-    """Number and method of CSeq. Raises NotSip."""
+    """Number and method of CSeq. Raises NotSipError."""
     found = _CSEQ.fullmatch(message.headers.first("CSeq"))
     if found is None or int(found[1]) > LARGEST_NUMBER:
-        raise NotSip("its CSeq is none")
+        raise NotSipError("its CSeq is none")
     return int(found[1]), found[2]
 
 
 def check_whole(message: Message) -> None:
-    """Raises NotSip for a message without what every one has, with some of it twice, or with NUL in a header: servers
-    would differ on which value counts."""
+    """Raises NotSipError for a message without what every one has, with some of it twice, or with NUL in a header:
+    servers would differ on which value counts."""
     fields = message.headers.fields
     seen = [one.key for one in fields if one.key in _ONCE for _ in one.values()]
     if len(seen) != len(_ONCE) or len(set(seen)) != len(_ONCE):
         wrong = next(name for key, name in _ONCE.items() if seen.count(key) != 1)
-        raise NotSip(f"it has no {wrong}, or several")
+        raise NotSipError(f"it has no {wrong}, or several")
     if not message.headers.first("Via") or any("\0" in one.value for one in fields):
-        raise NotSip("it has no Via, or a NUL in a header")
+        raise NotSipError("it has no Via, or a NUL in a header")
     if isinstance(message, Request) and cseq_of(message)[1] != message.method:
-        raise NotSip("its CSeq is for another method")
+        raise NotSipError("its CSeq is for another method")
 
 
 def is_in_dialog(request: Request) -> bool:
-    """Whether it belongs to a dialog: its To has a tag. Raises NotSip."""
+    """Whether it belongs to a dialog: its To has a tag. Raises NotSipError."""
     return bool(read_name_addr(request.headers.first("To")).tag)
 
 

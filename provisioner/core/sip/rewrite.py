@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from provisioner.core.sip.address import over_websocket, read_name_addr, read_via
-from provisioner.core.sip.grammar import NotSip
+from provisioner.core.sip.grammar import NotSipError
 from provisioner.core.sip.headers import Headers
 from provisioner.core.sip.message import Request, Response
 from provisioner.core.sip.sdp import is_sdp, named_for_dtls
@@ -39,7 +39,7 @@ class Ways:
 
 
 def request_to_server(request: Request, ways: Ways, branch: str) -> Request:
-    """The phone's request as the server gets it. Raises NotSip."""
+    """The phone's request as the server gets it. Raises NotSipError."""
     headers = _hop(request.headers).changed("Contact", over_websocket)
     headers = _without_us(headers, ways, "Route").on_top("Via", f"SIP/2.0/{ways.to_server};branch={branch}")
     return replace(request, headers=headers)
@@ -54,7 +54,7 @@ def response_to_phone(response: Response, ways: Ways, method: str) -> Response:
 
 
 def request_to_phone(request: Request, ways: Ways, branch: str) -> Request:
-    """The server's request as the phone gets it. Raises NotSip."""
+    """The server's request as the phone gets it. Raises NotSipError."""
     headers = _hop(request.headers)
     if request.method in _FORMING | {"NOTIFY"}:
         headers = headers.on_top("Record-Route", ways.route)
@@ -63,20 +63,20 @@ def request_to_phone(request: Request, ways: Ways, branch: str) -> Request:
 
 
 def response_to_server(response: Response, ways: Ways) -> Response:
-    """The phone's response as the server gets it. Raises NotSip for one that did not come by us."""
+    """The phone's response as the server gets it. Raises NotSipError for one that did not come by us."""
     if read_via(response.headers.first("Via")).sent != ways.to_phone:
-        raise NotSip("a response has come that is for somebody else")
+        raise NotSipError("a response has come that is for somebody else")
     headers = _without_us(response.headers.without_first("Via"), ways, "Record-Route")
     return replace(response, headers=headers.changed("Contact", over_websocket))
 
 
 def hops_left(request: Request) -> int:
-    """How often it may still be passed on (Max-Forwards); 70 where it does not say. Raises NotSip."""
+    """How often it may still be passed on (Max-Forwards); 70 where it does not say. Raises NotSipError."""
     said = request.headers.first("Max-Forwards")
     if not said:
         return _MOST_HOPS
     if not (said.isascii() and said.isdecimal() and len(said) < 10):
-        raise NotSip("Max-Forwards is no number")
+        raise NotSipError("Max-Forwards is no number")
     return int(said)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from provisioner.core.account import Credential
-from provisioner.core.sip.digest import CannotAnswer, Challenge, Signed, answer, challenges_in
+from provisioner.core.sip.digest import CannotAnswerError, Challenge, Signed, answer, challenges_in
 from provisioner.core.sip.headers import Header
 from provisioner.core.sip.message import Request, Response
 
@@ -34,7 +34,7 @@ class Signer:
     def sign(self, request: Request, response: Response, cnonce: str) -> Header | None:
         """The header that answers the challenge in ``response`` to ``request``; None where there is none to be given.
 
-        Only MD5, and with an HA1 only for its own realm. Raises NotSip for a challenge that is none.
+        Only MD5, and with an HA1 only for its own realm. Raises NotSipError for a challenge that is none.
         """
         if not self.answers or self.refused:
             return None
@@ -45,12 +45,12 @@ class Signer:
             return None
         try:
             value = answer(ours, self._credential, Signed(request.method, request.uri, cnonce))
-        except CannotAnswer:
+        except CannotAnswerError:
             return None
         return Header(_ANSWERED_BY[response.status], value)
 
     def answered(self, request: Request, response: Response) -> None:
-        """What the server says to a request that was signed. Raises NotSip."""
+        """What the server says to a request that was signed. Raises NotSipError."""
         if response.status in (401, 407):
             self.refused |= not any(one.stale for one in challenges_in(response))
         elif response.status == 403 and request.method == "REGISTER":

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.core.sip.address import Via, name_addr, over_websocket, read_name_addr, read_via, sip_user, user_of
-from provisioner.core.sip.grammar import NotSip
+from provisioner.core.sip.grammar import NotSipError
 from provisioner.core.sip.message import parse_message
 from tests.core.sip import torture
 
@@ -42,7 +42,7 @@ def test_the_user_of_a_uri(uri: str, user: str):
 
 @pytest.mark.parametrize("uri", ["tel:1997", "sip:1997@evil@h", "1997"])
 def test_what_two_readers_could_read_as_two_users_is_refused(uri: str):
-    with pytest.raises(NotSip):
+    with pytest.raises(NotSipError):
         user_of(uri)
 
 
@@ -58,7 +58,7 @@ def test_the_vias_of_rfc_4475():
 @given(st.text())
 def test_no_text_raises_anything_else(text: str):
     for read in (over_websocket, read_name_addr, user_of, read_via):
-        with suppress(NotSip):
+        with suppress(NotSipError):
             read(text)
 
 

@@ -14,16 +14,16 @@ from provisioner.core.account import Credential, Proof
 from provisioner.core.realm import ha1
 from provisioner.core.secret import Secret
 from provisioner.core.sip.digest import (
-    CannotAnswer,
+    CannotAnswerError,
     Challenge,
-    OtherRealm,
+    OtherRealmError,
     Signed,
     answer,
     challenges_in,
     choose,
     read_challenge,
 )
-from provisioner.core.sip.grammar import NotSip, parameters
+from provisioner.core.sip.grammar import NotSipError, parameters
 from provisioner.core.sip.headers import Header, Headers
 from provisioner.core.sip.message import Response
 
@@ -142,7 +142,7 @@ def test_md5_sess_without_qop_still_sends_the_cnonce_that_it_hashed():
 
 @pytest.mark.parametrize("realm", ["Asterisk", "asterisk ", "", "acme"])
 def test_an_ha1_answers_for_its_own_realm_only(realm: str):
-    with pytest.raises(OtherRealm) as caught:
+    with pytest.raises(OtherRealmError) as caught:
         answer(Challenge(realm, "n"), by_ha1("u", "asterisk", "p"), Signed("REGISTER", "sip:x", "c"))
     assert caught.value.problems[0].fix == f"set `realm: {realm}`"
 
@@ -154,12 +154,12 @@ def test_a_password_answers_for_any_realm():
 
 @pytest.mark.parametrize("challenge", [Challenge("r", "n", "SHA-512-256"), Challenge("r", "n", "", ("auth-int",))])
 def test_a_digest_that_is_not_known_is_told(challenge: Challenge):
-    with pytest.raises(CannotAnswer, match="not known here"):
+    with pytest.raises(CannotAnswerError, match="not known here"):
         answer(challenge, by_password("u", "r", SENTINEL), Signed("REGISTER", "sip:x", "c"))
 
 
 def test_an_ha1_does_not_answer_sha_256():
-    with pytest.raises(CannotAnswer, match="answers MD5 only"):
+    with pytest.raises(CannotAnswerError, match="answers MD5 only"):
         answer(Challenge("r", "n", "SHA-256"), by_ha1("u", "r", SENTINEL), Signed("REGISTER", "sip:x", "c"))
 
 
@@ -206,7 +206,7 @@ def test_challenges_are_looked_for_where_they_belong(status: int, name: str, fou
     ],
 )
 def test_a_challenge_that_is_none_is_refused(value: str):
-    with pytest.raises(NotSip):
+    with pytest.raises(NotSipError):
         read_challenge(value)
 
 
@@ -217,7 +217,7 @@ def test_a_stale_nonce_is_seen():
 
 @given(st.text())
 def test_no_text_makes_reading_a_challenge_fail_in_another_way(text: str):
-    with suppress(NotSip):
+    with suppress(NotSipError):
         read_challenge("Digest " + text)
 
 
@@ -233,6 +233,6 @@ def test_neither_the_password_nor_the_ha1_is_in_the_answer_or_an_error():
     for challenge in (Challenge("r", "n"), Challenge("r", "n", "SHA-256", ("auth",))):
         value = answer(challenge, credential, Signed("REGISTER", "sip:x", "c"))
         assert SENTINEL not in value and hashed not in value
-    with pytest.raises(OtherRealm) as caught:
+    with pytest.raises(OtherRealmError) as caught:
         answer(Challenge("x", "n"), by_ha1("u", "r", SENTINEL), Signed("REGISTER", "sip:x", "c"))
     assert hashed not in str(caught.value)

@@ -8,7 +8,7 @@ import pytest
 
 from provisioner.core.account import Credential, Proof
 from provisioner.core.secret import Secret
-from provisioner.core.sip.grammar import NotSip
+from provisioner.core.sip.grammar import NotSipError
 from provisioner.core.sip.headers import Header
 from provisioner.core.sip.message import Request, Response
 from provisioner.core.sip.registration import RegistrationState
@@ -226,9 +226,9 @@ def test_two_values_of_which_only_one_counts_are_refused(twice: str):
     one, phone = talk(), Handset()
     request = phone.registers()
     doubled = replace(request, headers=request.headers.at_end(twice, "<sip:1002@server.example>;tag=x"))
-    with pytest.raises(NotSip):
+    with pytest.raises(NotSipError):
         one.say(doubled)
-    with pytest.raises(NotSip):
+    with pytest.raises(NotSipError):
         one.say(replace(request, headers=request.headers.without(twice)))
     assert one.heard == []
 
@@ -247,7 +247,7 @@ def test_two_values_of_which_only_one_counts_are_refused(twice: str):
 def test_what_is_no_sip_is_not_held_for_a_websocket_that_opens(name: str, value: str, method: str):
     one, phone = Talk(registrar=Registrar(user=NAME, password=PASSWORD, contacts=(BOUND,))), Handset()
     request = phone.asks(method)
-    with pytest.raises(NotSip):
+    with pytest.raises(NotSipError):
         one.say(replace(request, headers=request.headers.without(name).at_end(name, value)))
     one.up()
     assert one.heard == [] and one.flow.calls.count == 0
@@ -258,7 +258,7 @@ def test_nor_is_a_registration_that_nobody_could_ask_for_again():
     one, phone = talk(), Handset()
     request = phone.registers()
     doubled = "<sip:1001@127.0.0.1:5062>;expires=60;expires=61"
-    with pytest.raises(NotSip):
+    with pytest.raises(NotSipError):
         one.say(replace(request, headers=request.headers.with_one("Contact", doubled)))
     one.take(one.flow.lost(1.0))
     one.up()
@@ -268,7 +268,7 @@ def test_nor_is_a_registration_that_nobody_could_ask_for_again():
 def test_a_call_of_the_servers_that_is_no_sip_does_not_ring():
     one = talk()
     invite = server_asks("INVITE")
-    with pytest.raises(NotSip):
+    with pytest.raises(NotSipError):
         one.server_says(replace(invite, headers=invite.headers.with_one("Via", "SIP/2.0")))
     assert one.flow.calls.count == 0
 
@@ -393,7 +393,7 @@ def test_cancel_and_ack_of_the_server_match_its_invite():
 
 def test_an_answer_that_did_not_come_by_us_is_refused():
     one = talk()
-    with pytest.raises(NotSip):
+    with pytest.raises(NotSipError):
         one.say(answers(server_asks("OPTIONS"), 200))
     assert one.heard == []
 

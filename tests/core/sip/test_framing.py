@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.core.sip.framing import MOST_BYTES, Ping, TooLarge, read_packet, take_from_stream, take_message
-from provisioner.core.sip.grammar import NotSip
+from provisioner.core.sip.framing import MOST_BYTES, Ping, TooLargeError, read_packet, take_from_stream, take_message
+from provisioner.core.sip.grammar import NotSipError
 from provisioner.core.sip.message import MOST_FIELDS, Request, parse_message
 from tests.core.sip import torture
 
@@ -35,7 +35,7 @@ def test_a_stream_may_be_cut_anywhere(size: int, pings: int):
 
 
 def test_on_a_stream_the_length_is_a_must():
-    with pytest.raises(NotSip, match="Content-Length is missing"):
+    with pytest.raises(NotSipError, match="Content-Length is missing"):
         take_from_stream(b"OPTIONS sip:a SIP/2.0\r\nVia: x\r\n\r\n")
 
 
@@ -57,19 +57,19 @@ def test_the_largest_message_passes_and_one_byte_more_does_not():
     packet = HEAD.format(fits).encode() + b"x" * fits
     assert len(packet) == MOST_BYTES
     assert take_from_stream(packet) == (parse_message(packet), b"")
-    with pytest.raises(TooLarge) as caught:
+    with pytest.raises(TooLargeError) as caught:
         take_from_stream(HEAD.format(fits + 1).encode())
     assert isinstance(caught.value.message, Request)
-    with pytest.raises(TooLarge):
+    with pytest.raises(TooLargeError):
         read_packet(HEAD.format(fits + 1).encode() + b"x" * (fits + 1))
 
 
 @pytest.mark.parametrize("stream", [b"x" * (MOST_BYTES + 1), b"x" * MOST_BYTES + b"\r\n\r\n\r\n\r\n"])
 def test_headers_without_end_are_refused(stream: bytes):
-    with pytest.raises(NotSip, match="headers are longer"):
+    with pytest.raises(NotSipError, match="headers are longer"):
         take_from_stream(stream)
 
 
 def test_headers_without_number_are_refused():
-    with pytest.raises(NotSip, match="more than"):
+    with pytest.raises(NotSipError, match="more than"):
         take_message(b"OPTIONS sip:a SIP/2.0\r\n" + b"X: y\r\n" * MOST_FIELDS + b"l: 0\r\n\r\n")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.core.sip.grammar import NotSip, inside_quotes, parameters, quote, split, unquote
+from provisioner.core.sip.grammar import NotSipError, inside_quotes, parameters, quote, split, unquote
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_parameters_have_names_in_lower_case_and_values_without_quotes():
 
 @pytest.mark.parametrize("text", ["a=1;A=2", "=1", "a b=1", '"a"=1'])
 def test_a_parameter_without_name_or_one_that_stands_twice_is_refused(text: str):
-    with pytest.raises(NotSip):
+    with pytest.raises(NotSipError):
         parameters(text)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from provisioner.core.problem import ProvisionerError
 from provisioner.core.sip.digest import challenges_in
 from provisioner.core.sip.framing import MOST_BYTES, take_message
-from provisioner.core.sip.grammar import TOKEN, NotSip
+from provisioner.core.sip.grammar import TOKEN, NotSipError
 from provisioner.core.sip.headers import Header, Headers
 from provisioner.core.sip.message import Message, Request, Response, parse_message, print_message
 from provisioner.core.sip.query import Binding, bindings
@@ -31,7 +31,7 @@ def test_what_rfc_4475_calls_valid_is_understood_and_comes_back_whole(packet: by
 
 @pytest.mark.parametrize("packet", torture.REFUSED.values(), ids=torture.REFUSED)
 def test_what_rfc_4475_calls_invalid_is_refused(packet: bytes):
-    with pytest.raises(NotSip):
+    with pytest.raises(NotSipError):
         parse_message(packet)
 
 
@@ -150,13 +150,13 @@ def test_a_stream_may_be_cut_anywhere():
     ],
 )
 def test_a_stream_that_cannot_be_cut_is_refused(stream: bytes, why: str):
-    with pytest.raises(NotSip, match=why):
+    with pytest.raises(NotSipError, match=why):
         take_message(stream)
 
 
 @pytest.mark.parametrize("packet", [b"", b"\r\n\r\n", b"\0\0\0\0", b"OPTIONS sip:a SIP/2.0\r\nVia: x"])
 def test_a_packet_without_a_message_is_refused(packet: bytes):
-    with pytest.raises(NotSip):
+    with pytest.raises(NotSipError):
         parse_message(packet)
 
 
@@ -174,7 +174,7 @@ def test_a_packet_without_a_message_is_refused(packet: bytes):
     ],
 )
 def test_what_would_be_read_as_another_message_is_not_written(message: Message):
-    with pytest.raises(NotSip):
+    with pytest.raises(NotSipError):
         print_message(message)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from provisioner.core.account import Transport
 from provisioner.core.derive import Secrets, account_of
-from provisioner.core.sip.grammar import NotSip
+from provisioner.core.sip.grammar import NotSipError
 from provisioner.core.sip.headers import Header, Headers
 from provisioner.core.sip.message import Request, Response, parse_message, print_message
 from provisioner.core.sip.query import Binding, Query, bindings, query_for, retransmissions
@@ -86,7 +86,7 @@ def test_nobody_is_registered_where_there_is_no_contact():
 
 @pytest.mark.parametrize("value", ["<>", "", ";expires=5", "<sip:a>;expires=1;expires=2"])
 def test_a_contact_that_is_none_is_told(value: str):
-    with pytest.raises(NotSip):
+    with pytest.raises(NotSipError):
         list(bindings(answered(("Contact", value))))
 
 
