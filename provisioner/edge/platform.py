@@ -6,6 +6,8 @@ POST /Integra/resources/auth/AgentLogin and /Integra/resources/api/AgentLogoff, 
 from __future__ import annotations
 
 import ipaddress
+import os
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -163,11 +165,19 @@ def in_words(error: BaseException) -> str:
     if isinstance(error, UnicodeError | aiohttp.InvalidURL):
         return "the platform cannot be reached: its name is none"
     if isinstance(error, aiohttp.ClientConnectorError):
-        hangs_up = "it hangs up before TLS is agreed; does it speak TLS 1.2 or newer?"
-        return f"the platform cannot be reached: {error.os_error.strerror or hangs_up}"
+        return f"the platform cannot be reached: {_obstacle(error.os_error)}"
     if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError | aiohttp.ClientPayloadError):
         return "the platform closed the connection"
     return f"what the platform sent is not HTTP ({type(error).__name__})"
+
+
+def _obstacle(error: OSError) -> str:
+    if isinstance(error, socket.gaierror) and error.strerror:
+        return error.strerror
+    if error.errno:
+        return os.strerror(error.errno)  # asyncio says where instead
+    several = str(error).removeprefix("Multiple exceptions: ")  # addresses, each with its own
+    return several or "it hangs up before TLS is agreed; does it speak TLS 1.2 or newer?"
 
 
 async def _limited(response: aiohttp.ClientResponse) -> bytes:

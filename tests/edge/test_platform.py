@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 import trustme
 
@@ -334,7 +336,24 @@ async def test_a_host_that_does_not_exist_is_trouble(host):
 async def test_a_closed_port_is_trouble():
     async with serve(SimulatedPlatform()) as url:
         pass
-    assert "cannot be reached" in await cause(PlatformAddress(url))
+    assert await cause(PlatformAddress(url)) == "the platform cannot be reached: Connection refused"
+
+
+def test_a_host_whose_addresses_fail_in_different_ways_is_told_with_each():
+    # As asyncio and aiohappyeyeballs put it; a network where that happens is not to be had here.
+    error = OSError("Multiple exceptions: [Errno 111] Connect call failed ('192.0.2.1', 443), [Errno 101] unreachable")
+    nobody: Any = None
+    told = in_words(aiohttp.ClientConnectorError(nobody, error))
+    assert told.endswith("reached: [Errno 111] Connect call failed ('192.0.2.1', 443), [Errno 101] unreachable")
+
+
+async def test_a_server_that_hangs_up_instead_of_tls_makes_people_look_at_its_version(ca_file):
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.close()
+
+    async with listening(hang_up) as url:
+        assert "TLS 1.2" in await cause(PlatformAddress(url.replace("http:", "https:"), ca_file))
 
 
 # Time and size
