@@ -111,9 +111,9 @@ class Cycle:
             holder = self._ledger.holder(path)
             if holder and holder.agent != files.agent:
                 self._refused.setdefault(path, set()).add(files.agent)
-                problems.append(belongs(entry, holder.agent, holder.target))
+                problems.append(path_taken(entry, holder.agent, holder.target))
             elif path in taken:
-                problems.append(belongs(entry, files.agent, taken[path]))
+                problems.append(path_taken(entry, files.agent, taken[path]))
         if problems:
             raise ProvisionerError(problems)
 
@@ -154,7 +154,7 @@ def _served(files: TargetFiles, delivered: Delivered) -> TargetReport:
     return TargetReport(files.target, files.place.absolute, state, changed, delivered.remarks, renewed)
 
 
-def belongs(entry: LedgerEntry, agent: str, target: str) -> Problem:
+def path_taken(entry: LedgerEntry, agent: str, target: str) -> Problem:
     """The path of ``entry`` is that of a ``target`` of ``agent`` already."""
     what = f"{entry.absolute} belongs to the target {target} of agent {agent} already"
     return Problem(Place(f"agent {entry.agent}, {entry.target}"), what, "give one of them another `path` or `home`")

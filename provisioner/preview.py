@@ -19,7 +19,7 @@ from provisioner.core.render import Rendered
 from provisioner.core.report import problem_as_json
 from provisioner.core.session import Attempt, HeldSession
 from provisioner.core.target import FileSpec
-from provisioner.cycle import belongs
+from provisioner.cycle import path_taken
 from provisioner.delivery import said_below
 from provisioner.edge import disk
 from provisioner.edge.folders import Owner, open_base
@@ -134,7 +134,7 @@ def _taken(agent: str, target: PreparedTarget, holders: Mapping[str, LedgerEntry
         entry = LedgerEntry(agent, target.choice.target, target.layout.base, file.path)
         holder = holders.get(entry.absolute)
         if holder and holder.agent != agent:
-            yield belongs(entry, holder.agent, holder.target)
+            yield path_taken(entry, holder.agent, holder.target)
 
 
 def _unseen(job: Job, error: ProvisionerError) -> Problem:
