@@ -27,7 +27,7 @@ _ANYWHERE = ("00000000", "0" * 32)
 _ESTABLISHED = "01"
 
 SocketAddress = tuple[str, int]
-Connection = tuple[SocketAddress, SocketAddress]
+_Connection = tuple[SocketAddress, SocketAddress]
 
 
 class SocketOwners:
@@ -37,7 +37,7 @@ class SocketOwners:
         self._tcp = _opened("tcp", "tcp6")
         self._udp = _opened("udp", "udp6")
         self._udp_size = 0
-        self._asked: dict[Connection, asyncio.Future[set[int]]] = {}
+        self._asked: dict[_Connection, asyncio.Future[set[int]]] = {}
         self._looking: asyncio.Task[None] | None = None
         # Each is held by a thread that reads, so nothing is closed under its hands.
         self._tcp_read, self._udp_read = threading.Lock(), threading.Lock()
@@ -74,7 +74,7 @@ class SocketOwners:
                     answer.set_result(found[connection])
         self._looking = None
 
-    def _connections_apart(self, asked: Iterable[Connection]) -> Mapping[Connection, set[int]]:
+    def _connections_apart(self, asked: Iterable[_Connection]) -> Mapping[_Connection, set[int]]:
         with self._tcp_read:
             try:
                 return _connections(self._tcp, asked)
@@ -103,9 +103,9 @@ def _tell(error: OSError) -> None:
     log.warning("whose sockets there are cannot be read, so nobody is let in: %s", error.strerror)
 
 
-def _connections(files: Iterable[int], asked: Iterable[Connection]) -> Mapping[Connection, set[int]]:
+def _connections(files: Iterable[int], asked: Iterable[_Connection]) -> Mapping[_Connection, set[int]]:
     """The owners of each connection, from one reading. Searched by the near end, of which there are few."""
-    found: dict[Connection, set[int]] = {one: set() for one in asked}
+    found: dict[_Connection, set[int]] = {one: set() for one in asked}
     names = {spelling: one for one in found for spelling in _pairs(one)}
     near = {f" {spelling} {_ESTABLISHED} ".encode() for one in found for spelling in _spellings(one[1])}
     for file in files:
@@ -138,7 +138,7 @@ def _pieces(file: int) -> Iterator[bytes]:
         offset += len(piece)
 
 
-def _pairs(connection: Connection) -> list[str]:
+def _pairs(connection: _Connection) -> list[str]:
     far, near = map(_spellings, connection)
     return [f"{one} {other}" for one in far for other in near]
 
