@@ -56,10 +56,11 @@ async def serve(places: Places, here: Here, systemd: Systemd, ports: KeptPorts) 
 
 
 async def _begin(workstation: Workstation, places: Places, systemd: Systemd, spawn: Spawn) -> None:
+    daemon = _Daemon(workstation, places.config, systemd)
+    daemon.listen()
     problems = await workstation.reload()
     if problems:
         raise NoConfigurationError(problems)
-    daemon = _Daemon(workstation, places.config, systemd)
     reception = Reception(workstation.couriers.serve, lambda uid: bool(workstation.seats_of(uid)), spawn)
     control = control_socket(places.socket, daemon.answer, spawn)
     async with control, courier_socket(places.courier_socket, reception):
@@ -81,9 +82,12 @@ class _Daemon:
     def _policy(self) -> WatchPolicy:
         return self._workstation.site.settings.watch
 
+    def listen(self) -> None:
+        """Take SIGHUP for what it means here: it would end the process, and for systemd that is no failure."""
+        self._loop.add_signal_handler(signal.SIGHUP, self._reload_asked)
+
     async def run(self) -> None:
         """Everything between the first reload and the stop."""
-        self._loop.add_signal_handler(signal.SIGHUP, self._reload_asked)
         for stop in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(stop, self._ending.set)
         self._watch.follow(self._policy.method, self._policy.poll_every)

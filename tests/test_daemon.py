@@ -80,6 +80,16 @@ async def test_an_edit_changes_the_files_and_logs_nobody_in(machine: Machine, pl
     assert platform.logins == ["ana"]
 
 
+async def test_a_reload_that_is_asked_for_while_it_starts_comes_after_the_start(machine: Machine):
+    asks = "'kill -HUP $PPID && echo pw-ana'"
+    path = machine.agent("ana", JSON, password=f"{{command: [sh, -c, {asks}]}}")
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        await service.told("READY=1", count=2)
+        path.write_text(path.read_text().replace("kill -HUP $PPID && ", ""))
+        assert (await service.reload()).code == 0
+
+
 async def test_a_hundred_edits_are_no_login(machine: Machine, platform: SimulatedPlatform):
     path = machine.agent("ana", JSON)
     text = path.read_text()
