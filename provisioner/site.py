@@ -25,6 +25,7 @@ from provisioner.edge.configuration import Configuration
 from provisioner.edge.credential import Credentials
 from provisioner.edge.password import Passwords
 from provisioner.edge.people import People
+from provisioner.edge.trust import tls_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,10 @@ class SiteReader:
         catalog = self._catalog.read()
         loaded = self._configuration.load({*catalog.targets, *catalog.broken}, look=look)
         last = self._last
+        # Neither at the start nor where a file went missing would anything else be better.
+        new = last and loaded.settings.platform.ca_file != last.settings.platform.ca_file
+        if new and (problems := self.unusable_authorities(loaded.settings)):
+            raise ProvisionerError(problems)
         # A target that was broken by an edit goes on working as it was.
         kept = {name: last.catalog[name] for name in catalog.broken if last and name in last.catalog}
         common = self._shared(loaded.settings, {**catalog.targets, **kept})
@@ -147,6 +152,15 @@ class SiteReader:
     def place(self, *path: str | int) -> Place:
         """Where the value at ``path`` of provisioner.yaml stands, as it was read last."""
         return self._configuration.place(*path)
+
+    def unusable_authorities(self, settings: Settings) -> tuple[Problem, ...]:
+        """Why the file of authorities cannot be used, which keeps everybody out; empty when it can."""
+        try:
+            tls_context(settings.platform.ca_file)
+        except ProvisionerError as error:
+            place = self.place("platform", "ca_file")
+            return tuple(self.placed(replace(problem, where=place) for problem in error.problems))
+        return ()
 
     def placed(self, problems: Iterable[Problem]) -> Iterator[Problem]:
         """``problems`` with the texts of their lines, where they are in the settings."""

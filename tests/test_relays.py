@@ -116,12 +116,23 @@ async def test_another_file_of_authorities_comes_to_the_phones_and_costs_no_logi
     assert office.platform.logins == ["ana"]
 
 
-async def test_a_file_of_authorities_that_cannot_be_read_is_said_of_the_relay_which_goes_on(office: Office):
+async def test_another_file_of_authorities_that_cannot_be_read_is_refused(office: Office):
     async with at_work(office) as service, handset(office.relay_port(), "1001") as phone:
         office.settle(ca_file="/nowhere.pem")
+        told = await service.until(lambda status: status["configuration"]["refused_at"] is not None)
+        assert "`/nowhere.pem` cannot be read" in told["configuration"]["problems"][0]["what"]
+        assert (await phone.registers()).status == 200 and not relay(told)["problems"]
+        assert (await service.reload()).code == (await office.machine.command("check")).code == 1
+
+
+async def test_a_file_of_authorities_that_goes_missing_is_said_of_the_relay_which_goes_on(office: Office):
+    async with at_work(office) as service, handset(office.relay_port(), "1001") as phone:
+        away = office.authority.rename(office.authority.with_name("away.pem"))
+        office.settle("  account: {display_name: Eva}")
         told = await service.until(lambda status: bool(relay(status)["problems"]))
-        assert "`/nowhere.pem` cannot be read" in relay(told)["problems"][0]["what"]
+        assert f"`{office.authority}` cannot be read" in relay(told)["problems"][0]["what"]
         assert (await phone.registers()).status == 200
+        away.rename(office.authority)
         office.settle()
         await service.until(lambda status: not relay(status)["problems"])
 

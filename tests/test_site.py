@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import trustme
 
 from provisioner.core.problem import ProvisionerError
 from provisioner.core.reason import Reason, reason
@@ -87,6 +88,24 @@ def test_each_workstation_serves_its_own_agents(ground):
     assert list(ground.reader_of(None).read().served) == ["ana", "bob", "eva"]
     ground.agents("login: ana, workstations: [ws-2]", "login: bob, workstations: [ws-1]", "login: eva")
     assert list(ground.read().served) == ["bob", "eva"]
+
+
+def test_authorities_that_cannot_be_used_are_not_switched_to(ground):
+    ground.agents("login: ana, password: x")
+    before = ground.read()
+    main = ground.write("etc/provisioner.yaml", f"platform: {{url: https://acme.example, ca_file: {ground.root}/ca}}\n")
+    for _ in range(2):
+        with pytest.raises(ProvisionerError, match="cannot be read: No such file") as caught:
+            ground.read()
+    (problem,) = caught.value.problems
+    assert (problem.where.subject, problem.where.line, problem.where.column) == (str(main), 1, 48)
+    trustme.CA().cert_pem.write_to_path(str(ground.root / "ca"))
+    assert ground.read().settings.platform.ca_file != before.settings.platform.ca_file
+    # What was in force keeps its reasons to try again.
+    (ground.root / "ca").unlink()
+    ground.agents("login: ana, password: y")
+    assert passwords(ground.read()) == {"ana": "y"}
+    assert passwords(ground.reader_of("ws-1").read()) == {"ana": "y"}
 
 
 def test_an_agent_who_did_not_change_is_the_same_object(ground):

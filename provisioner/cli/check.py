@@ -35,7 +35,6 @@ from provisioner.edge.catalog import CatalogReader, shipped
 from provisioner.edge.configuration import mistakes_in
 from provisioner.edge.credential import Credentials
 from provisioner.edge.state_folder import state_owner
-from provisioner.edge.trust import tls_context
 from provisioner.hidden import hidden
 from provisioner.places import Places
 from provisioner.site import Served, Site, SiteReader, Surroundings
@@ -69,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
         return REFUSED
     problems = [
         *site.remarks,
-        *_of_authorities(site, reader.place("platform", "ca_file")),
+        *reader.unusable_authorities(site.settings),
         *_of_agents(site, credentials),
         *_of_targets(site),
     ]
@@ -146,14 +145,6 @@ def _rivalries(site: Site) -> Iterator[Problem]:
     for names, (first, *others) in found.items():
         who = f"agent {first}" + (f" and {_number(len(others), 'other')}" if others else "")
         yield rivalry(Place(who), names)
-
-
-def _of_authorities(site: Site, place: Place) -> Iterator[Problem]:
-    """A file of authorities that cannot be used keeps everybody out; ``place`` is where it is named."""
-    try:
-        tls_context(site.settings.platform.ca_file)
-    except ProvisionerError as error:
-        yield from (replace(problem, where=place) for problem in error.problems)
 
 
 def _of_options(site: Site) -> Iterator[Problem]:
