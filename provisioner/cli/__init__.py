@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from provisioner import __version__
-from provisioner.cli.streams import give_up_output, is_of_output, name_files_in_utf8, open_standard_streams
+from provisioner.cli.streams import lost_output, name_files_in_utf8, open_standard_streams
 
 VERBS = {
     "run": "serve this workstation: log agents in, write their softphones' files, follow the YAML",
@@ -61,16 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(words)
     try:
         code = int(options.run(options))
-        sys.stdout.flush()
-        return code
     except KeyboardInterrupt:
         return 130
-    except OSError as error:
-        if not is_of_output(error):
-            raise
-        give_up_output()
+    if error := lost_output():
         print(f"standard output: this cannot be written: {error.strerror}", file=sys.stderr)
         return 1
+    return code
 
 
 def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:

@@ -9,15 +9,19 @@ from typing import Any, TextIO
 
 
 class _Outlet(io.FileIO):
-    """Where output goes as long as somebody reads it. Then it goes nowhere, and the exit code says what it would have
-    said: `check | head` is no less a refusal."""
+    """Where output goes, as far as it can. Verbs go on without, so that their exit codes say what they would have said:
+    `check | head` is no less a refusal. ``lost`` is why something is missing that somebody waits for."""
+
+    lost: OSError | None = None
 
     def write(self, piece: Any) -> int:
         try:
             return super().write(piece)
         except BrokenPipeError:
-            _put_null(self.fileno())
-            return len(piece)
+            _put_null(self.fileno())  # nobody reads it any more
+        except OSError as error:
+            self.lost = error
+        return len(piece)
 
 
 def open_standard_streams() -> None:
@@ -52,17 +56,11 @@ def _put_null(descriptor: int) -> None:
     os.close(null)
 
 
-def is_of_output(error: OSError) -> bool:
-    """Does ``error`` come from a ``print`` or ``flush`` of a verb, and not from some file?"""
-    where = error.__traceback__
-    while where and where.tb_next:
-        where = where.tb_next
-    return where is not None and where.tb_frame.f_globals["__name__"].startswith(__package__) and error.filename is None
-
-
-def give_up_output() -> None:
-    """Print nothing more, not even what is left at the end of the process."""
-    _put_null(sys.stdout.fileno())
+def lost_output() -> OSError | None:
+    """Why not all of standard output could be written; None when it could."""
+    sys.stdout.flush()
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    return raw.lost if isinstance(raw, _Outlet) else None
 
 
 def name_files_in_utf8() -> None:

@@ -26,6 +26,11 @@ def test_a_full_disk_is_told_and_is_no_success(verb: str):
     assert (done.returncode, done.stderr) == (1, "standard output: this cannot be written: No space left on device\n")
 
 
+def test_a_full_disk_changes_no_exit_code_of_a_refusal(tmp_path):
+    done = shell(f"{PROVISIONER} check --root {tmp_path} 2> /dev/full")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
 def test_a_reader_who_has_enough_is_no_mistake():
     done = shell(f"{PROVISIONER} schema | head -n 1; exit ${{PIPESTATUS[0]}}")
     assert (done.returncode, done.stdout, done.stderr) == (0, "{\n", "")
