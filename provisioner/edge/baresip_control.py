@@ -6,16 +6,13 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from provisioner.core.baresip_control import ControlError, Said, answers, question
+from provisioner.edge.socket_table import opened, owners_of
 
 SECONDS = 5.0
-_TABLE = Path("/proc/self/net/tcp")
-_ESTABLISHED = "01"
 
 
 class StrangerError(ControlError):
@@ -42,14 +39,15 @@ class Baresip:
 
     def check(self) -> None:
         """Raises StrangerError unless the socket that answers belongs to our own user."""
-        here, there = self._connection.getsockname(), self._connection.getpeername()
-        for line in _TABLE.read_text().splitlines()[1:]:
-            _, local, remote, state, _, _, _, uid, *_ = line.split()
-            if (local, remote, state) == (_spelt(there), _spelt(here), _ESTABLISHED):
-                if int(uid) == os.geteuid():
-                    return
-                break
-        raise StrangerError("another user listens at the phone's control port")
+        ends = self._connection.getpeername(), self._connection.getsockname()
+        tables = opened("tcp", "tcp6")
+        try:
+            uids = owners_of(tables, [ends])[ends]
+        finally:
+            for table in tables:
+                os.close(table)
+        if uids != {os.geteuid()}:
+            raise StrangerError("another user listens at the phone's control port")
 
 
 @contextmanager
@@ -61,8 +59,3 @@ def baresip(port: int) -> Iterator[Baresip]:
         phone.ask("reginfo")  # a socket has no owner before it is accepted
         phone.check()
         yield phone
-
-
-def _spelt(address: tuple[str, int]) -> str:
-    (number,) = struct.unpack("=I", socket.inet_aton(address[0]))
-    return f"{number:08X}:{address[1]:04X}"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from provisioner.core.sip.framing import PONG, Ping, TooLargeError, read_packet
 from provisioner.core.sip.grammar import NotSipError
 from provisioner.edge.relay_phone import PhoneFlow, PhoneSide
-from provisioner.edge.socket_owner import SocketAddress, SocketOwners
+from provisioner.edge.socket_owner import SocketOwners
+from provisioner.edge.socket_table import SocketAddress
 
 if TYPE_CHECKING:
     from provisioner.edge.relay import Relay
