@@ -71,8 +71,9 @@ async def _courier(root: Path, come: asyncio.Queue[Connection]) -> tuple[float, 
     """Milliseconds until it is connected, and its memory in MiB once it has brought a file."""
     began = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
-        PROVISIONER, "session", "--root", root, env={"HOME": str(root), "PATH": "/usr/bin:/bin"}
-    )
+        PROVISIONER, "session", "--root", root, env={"HOME": str(root), "PATH": "/usr/bin:/bin"},
+        stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
     try:
         connection = await come.get()
         taken = (time.perf_counter() - began) * 1000
