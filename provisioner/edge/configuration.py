@@ -226,7 +226,9 @@ def _passed_over(path: str) -> Iterable[Problem]:
     folder, name = os.path.split(path)
     stem, ending = os.path.splitext(name)  # noqa: PTH122
     if ending.lower() in _ENDINGS:
-        yield Problem(Place(path), "this file is not read", f"rename it to {stem}.yaml", remark=True)
+        taken = os.path.lexists(f"{folder}/{stem}.yaml")
+        fix = f"put it into {stem}.yaml, which is there too" if taken else f"rename it to {stem}.yaml"
+        yield Problem(Place(path), "this file is not read", fix, remark=True)
         return
     try:
         inside = [one for one in os.listdir(path) if one[0] not in ".#" and one.lower().endswith(_ENDINGS)]  # noqa: PTH208

@@ -196,6 +196,9 @@ def test_a_file_of_another_ending_is_remarked_on(folder, name):
     assert logins(loaded) == []
     (remark,) = loaded.remarks
     assert remark.remark and remark.fix == "rename it to ana.yaml"
+    write(folder, "agents.d/ana.yaml", "agents: [{login: eva, targets: [json]}]\n")
+    (remark,) = Configuration(folder).load().remarks
+    assert remark.fix == "put it into ana.yaml, which is there too"
 
 
 @pytest.mark.parametrize(
