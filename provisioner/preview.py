@@ -85,14 +85,21 @@ def _agent(site: Site, served: Served, held: Held, holders: Mapping[str, LedgerE
     session, attempt = held.sessions.get(login), held.attempts.get(login)
     if session is None or not same_login(identity_of(session), served.wanted.identity):
         return AgentPreview(login, _login(served, attempt), (), served.problems)
-    job = site.job(served, session.row)
+    stays, job = _stays(served, attempt), site.job(served, session.row)
     if job is None:
-        return AgentPreview(login, "stays logged in", (), served.problems)
+        return AgentPreview(login, stays, (), served.problems)
     job = held.with_relay(job)
     prepared = prepare(job)
     changes, problems = _files(job, prepared, held, holders)
     ways = tuple((target.choice.target, target.way) for target in prepared.targets if target.way)
-    return AgentPreview(login, "stays logged in", changes, (*served.problems, *problems), ways)
+    return AgentPreview(login, stays, changes, (*served.problems, *problems), ways)
+
+
+def _stays(served: Served, attempt: Attempt | None) -> str:
+    mark = served.wanted.identity.password_mark
+    if attempt is not None and attempt.kind not in FINAL and attempt.password_mark == mark:
+        return "would be logged in again, as the last refresh failed"
+    return "stays logged in"
 
 
 def _login(served: Served, attempt: Attempt | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from provisioner.demo.platform import SimulatedPlatform
+from provisioner.demo.platform import Canned, SimulatedPlatform
 from tests.machine import Machine
 
 JSON = "  targets: [json]"
@@ -22,6 +22,15 @@ async def test_before_anything_was_applied_everybody_would_be_logged_in(machine:
     assert done.code == 0
     assert "ana: would be logged in" in done.out
     assert everything(machine.root) == before and platform.logins == []
+
+
+async def test_a_refresh_that_failed_would_be_tried_again(machine: Machine, platform: SimulatedPlatform):
+    machine.agent("ana", JSON)
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        platform.answer_next("ana", Canned(503, headers={"Retry-After": "600"}))
+        assert (await machine.command("refresh", "ana")).code == 1
+        assert "ana: would be logged in again, as the last refresh failed\n" in (await machine.command("plan")).out
 
 
 async def test_it_names_what_would_change_and_hides_secrets(machine: Machine, platform: SimulatedPlatform):
