@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from provisioner.edge.catalog import shipped
 from provisioner.edge.credential import Credentials
 from provisioner.edge.people import own
 from provisioner.edge.state_folder import lock_state
-from provisioner.edge.store import open_store
+from provisioner.edge.store import Store, open_store
 from provisioner.logins import Chances
 from provisioner.places import Places
 from provisioner.site import SiteReader, Surroundings
@@ -36,18 +37,11 @@ def here(workstation: str | None = None) -> Here:
     return Here(workstation or socket.gethostname(), Chances(time.time, random.random))
 
 
-def reader_of(
-    places: Places,
-    workstation: str,
-    *,
-    key: bytes,
-    seen_realms: Callable[[], Mapping[str, str]] = dict,
-    uid: int | None = None,
-) -> SiteReader:
-    """A reader of the configuration in ``places`` as it applies to ``workstation``. ``key`` makes marks of passwords,
-    ``seen_realms`` gives realms that servers were seen to ask for, by ``Identity.at_platform``, ``uid`` is the
-    user that the service runs as (None: our own)."""
-    around = Surroundings(places.root, workstation, Credentials(os.environ, places.root), key, seen_realms, uid)
+def reader_of(places: Places, workstation: str, store: Store | None, uid: int | None = None) -> SiteReader:
+    """A reader of the configuration in ``places`` as it applies to ``workstation``. ``store`` is the state, None where
+    nothing was ever applied; ``uid`` the user that the service runs as (None: our own)."""
+    key, realms = (store.key(), store.realms) if store else (secrets.token_bytes(32), dict)
+    around = Surroundings(places.root, workstation, Credentials(os.environ, places.root), key, realms, uid)
     return SiteReader(places.config, [shipped(), places.site_templates], around)
 
 
@@ -59,5 +53,5 @@ def open_workbench(places: Places, workstation: str) -> Iterator[Workbench]:
         store = open_store(places.state)
         stack.callback(store.close)
         worker = stack.enter_context(ThreadPoolExecutor(1, "worker"))
-        reader = reader_of(places, workstation, key=store.key(), seen_realms=store.realms)
+        reader = reader_of(places, workstation, store)
         yield Workbench(reader, store, Cycle(store, own()), worker)

@@ -5,7 +5,6 @@ content would differ. Secrets are masked, nothing is touched, and nobody is aske
 from __future__ import annotations
 
 import argparse
-import secrets
 import sys
 from collections.abc import Iterable, Iterator
 
@@ -57,12 +56,12 @@ def run(options: argparse.Namespace) -> int:
 def _previews(places: Places, workstation: str) -> tuple[AgentPreview, ...]:
     if not state_exists(places.state):
         # Nothing was ever applied here: everybody would be logged in.
-        site = reader_of(places, workstation, key=secrets.token_bytes(32)).read()
+        site = reader_of(places, workstation, None).read()
         return preview(site, Held({}, {}, {}))
     store = open_store(places.state, read_only=True)
     try:
         uid = state_owner(places.state)
-        site = reader_of(places, workstation, key=store.key(), seen_realms=store.realms, uid=uid).read()
+        site = reader_of(places, workstation, store, uid).read()
         ledger = Ledger(store)
         files = {agent: ledger.of(agent) for agent in ledger.agents()}
         return preview(site, Held(store.sessions(), store.attempts(), files, uid, store.relay_ports()))

@@ -80,7 +80,7 @@ def _held(places: Places, workstation: str) -> tuple[Site, Held]:
         raise ProvisionerError(Problem(Place(str(places.state)), what, fix))
     store = open_store(places.state, read_only=True)
     try:
-        site = reader_of(places, workstation, key=store.key(), seen_realms=store.realms).read()
+        site = reader_of(places, workstation, store).read()
         return site, Held(store.sessions(), {}, {}, relays=store.relay_ports())
     finally:
         store.close()
