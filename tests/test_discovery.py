@@ -192,7 +192,7 @@ async def test_a_reading_that_began_before_forgets_no_realm(
     machine: Machine, platform: SimulatedPlatform, tmp_path: Path, more: str, kept: str | None
 ):
     async with at(machine, platform, tmp_path, Registrar(), more):
-        reader = reader_of(machine.places, "ws", key=b"k")
+        reader = reader_of(machine.places, "ws", None)
         before = reader.read().served["ana"]
         discovery = Discovery(reader, lambda change: asyncio.sleep(0), lambda: 0.0)
         seen = reader.with_realm(before, "acme")
