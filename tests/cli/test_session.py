@@ -145,7 +145,8 @@ async def test_two_sessions_of_one_user_are_one(tmp_path: Path, path: Path):
 
 
 async def test_it_ends_when_the_service_speaks_another_protocol(tmp_path: Path, path: Path):
-    async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(LONGEST_TO_COURIER)  # as the service does: who hangs up on an unread message is not heard
         writer.write(frame({"refused": "protocol", "courier": PROTOCOL + 1}, LONGEST_TO_COURIER))
         await writer.drain()
         writer.close()
