@@ -57,9 +57,12 @@ def _continues_a_secret(lines: Sequence[str], index: int) -> bool:
     for above in _above(lines, index):
         secret = _secret_word(above)
         value = above[secret.end() :].strip() if secret else ""
+        comment = above.lstrip().startswith("#")
+        # Nothing goes on below a comment, unless the first line alone of a secret was made one.
+        if comment and secret and not (secret.group().endswith(":") and (value[:1] in "|>" or _is_open(value))):
+            secret, value = None, ""
         if (nearest and secret) or (value and deepest > _indent(above)) or _is_open(value):
             return True
-        comment = above.lstrip().startswith("#")
         nearest = nearest and (comment or not _KEY.search(above))
         deepest = deepest if comment or not above.strip() else min(deepest, _indent(above))
     return False
