@@ -126,9 +126,8 @@ class Logins:
         if stay_off:
             seat.next_at = None  # a login that waits for its turn is not to begin
         async with seat.busy:
-            session, seat.session = seat.session, None
+            last, session, seat.session = seat.last_attempt(), seat.session, None
             if stay_off:
-                last = seat.last_attempt()
                 seat.attempt = replace(last, kind=LOGGED_OFF, at=self._now(), cause="by command", retry_after=0.0)
                 seat.next_at, seat.renew = None, False
                 seat.changed.set()

@@ -91,11 +91,13 @@ class Seat:
         self.attempt, self.next_at = None, 0.0
 
     def last_attempt(self) -> Attempt:
-        """The attempt to count on from: the last one for this same identity, or none."""
+        """The attempt to count on from: the last one for this same identity, or none. A password that cannot be read
+        now is taken for the one that was used last."""
         mark = self.identity.password_mark
-        if self.attempt is not None and self.attempt.password_mark == mark:
+        if self.attempt is not None and mark in ("", self.attempt.password_mark):
             return self.attempt
-        return Attempt(self.login, mark, 0.0, "", "", 0)
+        used = self.session.password_mark if self.session else ""
+        return Attempt(self.login, mark or used, 0.0, "", "", 0)
 
 
 def seat_as_json(seat: Seat, *, present: bool) -> dict[str, Any]:

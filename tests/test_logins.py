@@ -732,6 +732,27 @@ async def test_nobody_is_logged_in_again_behind_its_back(desk):
     assert again.holds
 
 
+@pytest.mark.parametrize("refused", [False, True])
+async def test_nobody_is_logged_in_again_whose_password_could_not_be_read_at_the_log_off(desk, refused):
+    seat = desk.seat()
+    await desk.settle(seat)
+    if refused:
+        desk.platform.answer_next(None, REFUSAL)
+        seat.renew = True
+        await desk.settle(seat)
+    before = list(desk.platform.logins)
+    change(seat, desk.served(password=None), desk)
+    await desk.logins.log_off(seat, stay_off=True)
+    change(seat, desk.served(), desk)
+    await desk.settle(seat)
+    desk.start()
+    await desk.settle(desk.seat())
+    assert desk.platform.logins == before
+    change(seat, desk.served(password="new"), desk)
+    await desk.settle(seat)
+    assert desk.platform.logins == [*before, "marta"]
+
+
 @pytest.mark.parametrize("answer", [REFUSAL, ERROR, BUSY, WEB_PAGE, Disconnect(), Canned(404)])
 async def test_a_log_off_that_fails_is_told_and_forgotten_all_the_same(desk, answer):
     seat = desk.seat()
