@@ -29,7 +29,8 @@ def lock_state(folder: Path) -> Iterator[None]:
     with reported(folder / LOCK):
         descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Not flock(2): a command that is just beginning when we are killed would hold that for a while.
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         what, fix = "another provisioner runs with this state", "use `provisioner reload`, or stop the service first"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -144,6 +145,20 @@ def test_a_lock_is_not_handed_to_commands(state: Path):
     finally:
         left.kill()
         left.wait()
+
+
+def test_a_lock_ends_with_its_holder_though_a_command_was_just_beginning(state: Path):
+    """Until it becomes the command, a new process has every file that its maker has."""
+    with lock_state(state):
+        beginning = os.fork()
+        if beginning == 0:
+            signal.pause()
+    try:
+        with lock_state(state):
+            pass
+    finally:
+        os.kill(beginning, signal.SIGKILL)
+        os.waitpid(beginning, 0)
 
 
 def test_reading_goes_on_while_somebody_writes(state: Path):
