@@ -81,7 +81,7 @@ class _Mistake:
     path: Path
     schema: Schema
     root: Schema
-    place: Place
+    document: Document
 
     @property
     def name(self) -> str:
@@ -90,6 +90,11 @@ class _Mistake:
 
     def says(self, what: str, fix: str) -> Problem:
         return Problem(self.place, f"{self.name} {what}", fix)
+
+    @property
+    def place(self) -> Place:
+        """Where the value stands, with its line: found anew each time it is asked for."""
+        return self.document.place(self.path)
 
 
 def _violations(document: Document, validator: Any) -> Iterator[Problem]:
@@ -113,13 +118,12 @@ def _pattern(_validator: Any, pattern: str, instance: object, _schema: Schema) -
 
 def _explain(document: Document, error: Any, root: Schema) -> Iterable[Problem]:
     path = tuple(error.absolute_path)
-    place = document.place(path)
-    mistake = _Mistake(error.validator, error.validator_value, error.instance, path, error.schema, root, place)
+    mistake = _Mistake(error.validator, error.validator_value, error.instance, path, error.schema, root, document)
     match mistake.word:
         case "additionalProperties":
-            return _unknown_keys(document, mistake)
+            return _unknown_keys(mistake)
         case "oneOf":
-            return _none_of(document, mistake, error.context)
+            return _none_of(mistake, error.context)
         case "required":
             return _missing(mistake)
         case "type":
@@ -140,10 +144,10 @@ def _explain(document: Document, error: Any, root: Schema) -> Iterable[Problem]:
     return [mistake.says(f"does not fit ({mistake.word})", "see `provisioner schema`")]
 
 
-def _unknown_keys(document: Document, mistake: _Mistake) -> Iterator[Problem]:
+def _unknown_keys(mistake: _Mistake) -> Iterator[Problem]:
     known = list(mistake.schema.get("properties", {}))
     for name in (name for name in mistake.value if name not in known):
-        place = document.place((*mistake.path, name), key=True)
+        place = mistake.document.place((*mistake.path, name), key=True)
         # What stands behind a misspelt `password` must not be shown.
         line, before = place.source, place.source[: place.column - 1]
         key = re.match("[^:]*:", line[place.column - 1 :])
@@ -186,13 +190,13 @@ def _missing(mistake: _Mistake) -> Iterator[Problem]:
             yield Problem(mistake.place, f"`{name}` is missing here", f"add `{name}:`")
 
 
-def _none_of(document: Document, mistake: _Mistake, context: Iterable[Any]) -> Iterable[Problem]:
+def _none_of(mistake: _Mistake, context: Iterable[Any]) -> Iterable[Problem]:
     found = list(context)
     # A form of another kind (a word where a mapping stands) has nothing to say of what stands here.
     other_kinds = {error.schema_path[0] for error in found if error.validator == "type" and not error.path}
     inner = [error for error in found if error.schema_path[0] not in other_kinds]
     if inner:
-        return [problem for error in inner for problem in _explain(document, error, mistake.root)]
+        return [problem for error in inner for problem in _explain(mistake.document, error, mistake.root)]
     kinds = _kinds(kind for branch in mistake.asked for kind in _types(branch))
     if mistake.value is None:
         quotes = "; one that begins with # or & needs quotes" if mistake.path[-1:] == ("password",) else ""
