@@ -16,6 +16,10 @@ _KEY = re.compile(r"""(?:^|[\s,{\-?])(["']?)([\w.\-]+)\1\s*:(?=\s|$)""")
 _SECRET = re.compile(r"pas+w|pass|secret|token|ha1|kennwort|contrase|senha|clave|pwd", re.IGNORECASE)
 _NEARLY = ("password", "secret", "token")
 _WORD = re.compile(r"([\w.]+)(?:[\"']?\s*:(?=\s|$))?")
+# A key with something else in it, such as `pas@word:`, and one that YAML takes apart, such as `pas]word:`.
+_KEYISH = re.compile(r"([^\s,{}\[\]]*[^\s,{}\[\]:])\s*:(?=\s|$)")
+_GAPS = "|".join(r"\W?".join(r"\W?" if at == gap else char for at, char in enumerate("password")) for gap in range(8))
+_TORN = re.compile(rf"({_GAPS})[\"']?\s*:(?=\s|$)", re.IGNORECASE)
 _USERINFO = re.compile(r"//[^/@\s]*@")
 # What libyaml takes as the end of a line; its line numbers count these.
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
@@ -32,7 +36,7 @@ def shown(lines: Sequence[str], index: int) -> str:
     if not 0 <= index < len(lines) or len(lines[index]) > LONGEST or _continues_a_secret(lines, index):
         return ""
     line = lines[index]
-    secret = _secret_word(line)
+    secret = min(filter(None, (_secret_word(line), _odd_key(line))), key=re.Match.start, default=None)
     if secret and (len(secret.group(1)) > _LONGEST_WORD or line[secret.end() :].strip("\"' :")):
         # The secret itself may be grown on to a long word.
         end = secret.start() if len(secret.group(1)) > _LONGEST_WORD else secret.end()
@@ -55,12 +59,9 @@ def _continues_a_secret(lines: Sequence[str], index: int) -> bool:
     # What stands before the first key of a line belongs to a key above.
     nearest = first is None or bool(lines[index][: first.start()].strip(" \t-{[,?"))
     for above in _above(lines, index):
-        secret = _secret_word(above)
-        value = above[secret.end() :].strip() if secret else ""
         comment = above.lstrip().startswith("#")
-        # Nothing goes on below a comment, unless the first line alone of a secret was made one.
-        if comment and secret and not (secret.group().endswith(":") and (value[:1] in "|>" or _is_open(value))):
-            secret, value = None, ""
+        secret = _secret_word(above, opens=comment)
+        value = above[secret.end() :].strip() if secret else ""
         if (nearest and secret) or (value and deepest > _indent(above)) or _is_open(value):
             return True
         nearest = nearest and (comment or not _KEY.search(above))
@@ -68,12 +69,25 @@ def _continues_a_secret(lines: Sequence[str], index: int) -> bool:
     return False
 
 
-def _secret_word(line: str) -> re.Match[str] | None:
+def _secret_word(line: str, *, opens: bool = False) -> re.Match[str] | None:
     """The first word of ``line`` that announces a secret, with what belongs to the key: a quote and a colon.
 
-    A word that is nearly one counts too: whoever mistypes `password` has a password behind it all the same.
+    A word that is nearly one counts too: whoever mistypes `password` has a password behind it all the same. With
+    ``opens`` only a key counts whose value goes on below: the rest of a comment does not.
     """
-    return next((match for match in _WORD.finditer(line) if _is_secret(match.group(1))), None)
+    words = (match for match in _WORD.finditer(line) if _is_secret(match.group(1)))
+    return next((match for match in words if not opens or _opens(line, match)), None)
+
+
+def _odd_key(line: str) -> re.Match[str] | None:
+    """The first key of ``line`` that announces a secret with something else in it, which YAML may even take apart."""
+    keys = (match for match in _KEYISH.finditer(line) if _is_secret(re.sub(r"\W", "", match.group(1))))
+    return min(filter(None, (next(keys, None), _TORN.search(line))), key=re.Match.start, default=None)
+
+
+def _opens(line: str, key: re.Match[str]) -> bool:
+    value = line[key.end() :].strip()
+    return key.group().endswith(":") and (value[:1] in "|>" or _is_open(value))
 
 
 @lru_cache(maxsize=4096)

@@ -30,6 +30,7 @@ _MEANT = {"yes": "true", "on": "true", "y": "true", "true": "true",
 _WORTH_COMPILING = 100_000
 # Likeness of two words from which on one is the other mistyped, even if it means something elsewhere.
 _SURELY = 0.85
+_NO_BLANK = "write a blank behind the colon"
 
 
 class Checker:
@@ -150,29 +151,36 @@ def _unknown_keys(mistake: _Mistake) -> Iterator[Problem]:
         place = mistake.document.place((*mistake.path, name), key=True)
         # What stands behind a misspelt `password` must not be shown.
         line, before = place.source, place.source[: place.column - 1]
-        key = re.match("[^:]*:", line[place.column - 1 :])
+        key = re.match(rf"[\"']?{re.escape(name)}[\"']?\s*:", line[place.column - 1 :])
         place = replace(place, source=before + key.group() if key else "")
-        cure = _cure_of_key(name, known, mistake)
+        slip = _slip_in_key(name, mistake)
+        cure = slip or _meant_by_key(name, known, mistake)
         # A password with `: ` in it looks like a mapping, one behind a stray comma like a key.
         may_be_secret = mistake.path[-1:] == ("password",) or (not key and (line or mistake.value[name] is None))
-        if may_be_secret and not cure:
-            fix = f"put a password with a colon or a comma in quotes; known here: {', '.join(known)}"
+        if may_be_secret and (slip or not cure):
+            quotes = f"put a password with a colon or a comma in quotes; known here: {', '.join(known)}"
+            fix = slip if slip == _NO_BLANK else quotes
             yield Problem(replace(place, source=""), f"this is not a setting{_inside(mistake.path)}", fix)
         else:
             fix = cure or f"known here: {', '.join(known)}"
             yield Problem(place, f"{quoted(name)} is not a setting{_inside(mistake.path)}", fix)
 
 
-def _cure_of_key(name: str, known: Iterable[str], mistake: _Mistake) -> str:
-    """What to do about a key that is none of the ``known`` ones; empty when there is no guess."""
+def _slip_in_key(name: str, mistake: _Mistake) -> str:
+    """What to do about a key that is no word at all, or a target's; empty when it is neither."""
     if name != name.strip():
         return "it begins with what looks like a blank and is none: write ordinary blanks"
     if re.match(r"\w+:\S", name):
-        return "write a blank behind the colon"
+        return _NO_BLANK
     if re.match(r"-\w", name):
         return f"write `- ` and then {quoted(name[1:])}: a blank is missing behind the dash"
     if mistake.path[-2:-1] == ("targets",) and "target" not in mistake.value:
         return f"write `- target: ` and then {quoted(name)}, its options below it"
+    return ""
+
+
+def _meant_by_key(name: str, known: Iterable[str], mistake: _Mistake) -> str:
+    """What was meant by a key that is none of the ``known`` ones; empty when there is no guess."""
     word = NAMES.get(name.lower(), name)
     surely = did_you_mean(word, known, _SURELY)
     return surely or belongs(name, mistake.path, mistake.root) or did_you_mean(word, known)
