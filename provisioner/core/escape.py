@@ -110,10 +110,14 @@ def _json_string(value: object) -> str:
 def quoted_token(value: object) -> str:
     """One word of a pjsua argument file: bare, or between the kind of quote that it does not contain.
 
-    pjproject: pjsua_app_config.c, read_config_file. There is no escape character.
+    pjproject: pjsua_app_config.c, read_config_file. There is no escape character; quotes or not, an empty word is left
+    out and one that begins with `#` is a comment: the option before it would take the next option for its value.
     """
     text = plain(value)
-    if text and not re.search(r"[\s\"'#]", text):
+    if not text or text.startswith("#"):
+        begins = "a password begins with a character" if isinstance(value, Secret) else "a value begins with U+0023"
+        raise refuse(f"{begins}, or is empty, which this file cannot hold", "choose another")
+    if not re.search(r"[\s\"'#]", text):
         return text
     for quote in "'\"":
         if quote not in text:

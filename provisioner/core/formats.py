@@ -98,13 +98,16 @@ def accounts(text: str) -> Leaves:
         leaves += [(f"{number} name", match[1]), (f"{number} uri", match[2])]
         for key, quoted, bare in _PARAMETER.findall(match[3]):
             if _INSIDE.search(quoted):
-                raise _unreadable(number, f"`{key}` holds `;name=`, which baresip would take for a parameter")
+                raise _unreadable(number, f"baresip would take a part of `{key}` for a parameter of its own")
             leaves.append((f"{number} {key}", quoted or bare))
     return leaves
 
 
 def arguments(text: str) -> Leaves:
-    """The words of a pjsua argument file (pjsua_app_config.c, read_config_file)."""
+    """The words of a pjsua argument file (pjsua_app_config.c, read_config_file).
+
+    Quotes or not, an empty one is left out, and one that begins with ``#`` is a comment.
+    """
     found: Leaves = []
     for number, line in enumerate(text.split("\n"), 1):
         rest = line.strip()
@@ -112,7 +115,10 @@ def arguments(text: str) -> Leaves:
             match = re.match(r"""(?:"([^"]*)"|'([^']*)'|([^\s"'][^\s]*))(?=\s|$)""", rest)
             if match is None:
                 raise _unreadable(number, "a quote does not end in this line")
-            found.append((f"{number}", match[1] or match[2] or match[3] or ""))
+            word = match[1] or match[2] or match[3] or ""
+            if word.startswith("#"):
+                break
+            found += [(f"{number}", word)] if word else []
             rest = rest[match.end() :].lstrip()
     return found
 

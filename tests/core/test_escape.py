@@ -90,12 +90,20 @@ def test_json_comes_back_whole_and_harmless_in_a_page_a_comment_and_a_template_l
 @pytest.mark.parametrize(
     ("text", "written"),
     [
-        ("alaw", "alaw"), ("", "''"), ("a b", "'a b'"), ("O'Brien", '"O\'Brien"'), ('"A" <sip:x>', "'\"A\" <sip:x>'"),
-        ("#x", "'#x'"), ("a\xa0b", "'a\xa0b'"), ("--log-file x", "'--log-file x'"),
+        ("alaw", "alaw"), ("a b", "'a b'"), ("O'Brien", '"O\'Brien"'), ('"A" <sip:x>', "'\"A\" <sip:x>'"),
+        ("a#b", "'a#b'"), ("a\xa0b", "'a\xa0b'"), ("--log-file x", "'--log-file x'"),
     ],
 )  # fmt: skip
 def test_a_word_of_an_argument_file_stays_one_word(text, written):
     assert quoted_token(text) == written
+
+
+@pytest.mark.parametrize("text", ["", "#", "#x", "# x"])
+def test_a_word_that_would_be_left_out_is_refused(text):
+    with pytest.raises(UnwritableError, match=r"U\+0023, or is empty"):
+        quoted_token(text)
+    with pytest.raises(UnwritableError, match="begins with a character, or is empty"):
+        quoted_token(Secret(text))
 
 
 def test_a_word_with_both_quotes_is_refused():

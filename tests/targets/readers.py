@@ -80,7 +80,8 @@ def twinkle(texts: Mapping[str, str]) -> Leaves:
 
 
 def pjsua(texts: Mapping[str, str]) -> Leaves:
-    """Words, as C reads them: 199 bytes a line, quotes only at the start of a word, ``#`` ends the line."""
+    """Words, as C reads them: 199 bytes a line, quotes only at the start of a word; an empty word is none, and one that
+    begins with ``#``, with its quotes off, ends the line."""
     words: list[str] = []
     for line in texts["pjsua.conf"].split("\n"):
         assert len(line.encode()) < 199
@@ -88,18 +89,20 @@ def pjsua(texts: Mapping[str, str]) -> Leaves:
         while place < len(line):
             if line[place] in " \t\r":
                 place += 1
-            elif line[place] == "#":
-                break
-            elif line[place] in "\"'":
+                continue
+            if line[place] in "\"'":
                 end = line.index(line[place], place + 1)
-                words.append(line[place + 1 : end])
+                word = line[place + 1 : end]
                 place = end + 1
                 assert place == len(line) or line[place] in " \t\r"
             else:
                 found = re.compile(r"[^ \t\r\n]+").match(line, place)
                 assert found is not None
-                words.append(found[0])
+                word = found[0]
                 place = found.end()
+            if word.startswith("#"):
+                break
+            words += [word] if word else []
     leaves = {f"{number}": word for number, word in enumerate(words)}
     _address("id", leaves.pop("1"), leaves)
     return leaves
