@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -43,15 +43,29 @@ class _Environment(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
 
-def check_templates(target: str, specs: Iterable[FileSpec]) -> tuple[Problem, ...]:
-    """What is wrong with the templates of ``target`` themselves, before there is any account."""
+def check_templates(
+    target: str, specs: Iterable[FileSpec], options: Collection[str] | None = None
+) -> tuple[Problem, ...]:
+    """What is wrong with the templates of ``target`` themselves, before there is any account.
+
+    ``options`` are the names of those that it has, where they are known.
+    """
     problems: list[Problem] = []
     for spec in specs:
+        where = f"{target}/{spec.template}"
         try:
-            template(f"{target}/{spec.template}", spec)
+            template(where, spec)
+            problems += _unknown_options(where, spec, options) if options is not None else ()
         except ProvisionerError as error:
             problems += error.problems
     return tuple(dict.fromkeys(problems))
+
+
+def _unknown_options(where: str, spec: FileSpec, options: Collection[str]) -> Iterator[Problem]:
+    for part in _Environment().parse(spec.source).find_all(nodes.Getattr):
+        if isinstance(part.node, nodes.Name) and part.node.name == "options" and part.attr not in options:
+            fix = did_you_mean(part.attr, options) or f"the manifest has: {', '.join(options) or 'none'}"
+            yield told(where, f"there is no option `{part.attr}`", fix, part.lineno)
 
 
 def fill(where: str, spec: FileSpec, names: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -117,15 +117,17 @@ def _made(folder: Path, texts: Mapping[str, str]) -> Target:
         specs = [FileSpec(name, name, text, "json") for name, text in texts.items() if name != MANIFEST_NAME]
         raise ProvisionerError([*error.problems, *_in_templates(folder, specs)]) from None
     # Those that ship are checked by the tests; a start need not wait for templates that nobody uses.
-    problems = () if folder.parent in (_PACKAGED, _BESIDE) else _in_templates(folder, target.files)
+    problems = () if folder.parent in (_PACKAGED, _BESIDE) else _in_templates(folder, target.files, target.options)
     if problems:
         raise ProvisionerError(problems)
     return target
 
 
-def _in_templates(folder: Path, specs: Iterable[FileSpec]) -> tuple[Problem, ...]:
+def _in_templates(
+    folder: Path, specs: Iterable[FileSpec], options: Collection[str] | None = None
+) -> tuple[Problem, ...]:
     """What is wrong with templates; core names them ``target/template``, and people look for the file."""
-    found = check_templates(folder.name, specs)
+    found = check_templates(folder.name, specs, options)
     places = (replace(problem.where, subject=str(folder.parent / problem.where.subject)) for problem in found)
     return tuple(replace(problem, where=where) for problem, where in zip(found, places, strict=True))
 

@@ -99,6 +99,13 @@ def test_mistakes_of_manifest_and_templates_are_said_at_once(tmp_path):
     assert places == [f"{own}/{at}" for at in ("manifest.yaml:1:1", "other.j2:2:1", "own.ini.j2:2:1")]
 
 
+def test_an_option_that_the_manifest_does_not_have_is_said_at_its_line(tmp_path):
+    options = "options: {beep: {default: 'x', description: Beep.}}\n"
+    own = drop(tmp_path, manifest=MANIFEST + options, template="[a]\nb={{ options.beep }}\nc={{ options.beeep }}\n")
+    (problem,) = CatalogReader([tmp_path]).read().broken["own"]
+    assert str(problem) == f"{own}/own.ini.j2:3:1: there is no option `beeep` (did you mean `beep`?)"
+
+
 BREAKS = {
     "no manifest": lambda own: (own / "manifest.yaml").unlink(),
     "no template": lambda own: (own / "own.ini.j2").unlink(),
@@ -190,4 +197,5 @@ def test_a_folder_that_cannot_be_read_is_said_and_the_shipped_targets_stay(tmp_p
 
 @pytest.mark.parametrize("name", sorted(CatalogReader([shipped()]).read().targets))
 def test_no_template_that_ships_has_a_mistake(name):
-    assert check_templates(name, CatalogReader([shipped()]).read().targets[name].files) == ()
+    target = CatalogReader([shipped()]).read().targets[name]
+    assert check_templates(name, target.files, target.options) == ()
