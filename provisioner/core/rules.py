@@ -19,6 +19,7 @@ from provisioner.core.times import LENGTH, seconds
 MAIN_ONLY = ("platform", "login", "watch", "removal")
 SOURCES = ("file", "env", "credential", "command")
 _MEANT_AS_SOURCE = re.compile(rf"[{{ ]*({'|'.join(SOURCES)}):")
+_NOT_FILLED_IN = re.compile(r"\$\{\w+\}|\{\{.*\}\}")
 # (the shorter, the longer)
 _IN_ORDER = (
     (("platform", "connect_timeout"), ("platform", "timeout")),
@@ -149,6 +150,9 @@ def _password(document: Document, path: Path, mapping: Mapping[str, Any]) -> Ite
     if isinstance(value, str) and _MEANT_AS_SOURCE.match(value):
         fix = "write it in braces, without quotes, and with a blank behind the colon: `{file: /…}`"
         yield Problem(document.place(place), "where a password is stands here as the password itself", fix)
+    elif isinstance(value, str) and _NOT_FILLED_IN.fullmatch(value):
+        fix = "have it filled in before the file comes here, or write `{env: NAME}`"
+        yield Problem(document.place(place), "a placeholder stands here as the password itself", fix)
     elif isinstance(value, str) and value and not document.private:
         fix = f"{closing(document.name)}; or keep the password elsewhere: `password: {{file: /…}}`"
         yield Problem(document.place(place), "a password stands here and others can read this file", fix)

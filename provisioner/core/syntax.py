@@ -28,6 +28,7 @@ _WORDS = (
      "write the value, or close the bracket"),
     ("found unexpected end of stream", "a text in quotes is not closed", "close it"),
     ("unknown escape character", "a backslash has a meaning in double quotes", "use single quotes"),
+    ("Unicode character escape", "this escape is no character of its own", "write the character itself, in UTF-8"),
     ("did not find expected hexdecimal", "a backslash has a meaning in double quotes", "use single quotes"),
     ("cannot start any token", "a value cannot begin with this character", "put the value in quotes"),
     ("undefined alias", "a value that begins with * repeats a named one (&), and there is none of this name",

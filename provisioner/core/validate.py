@@ -158,7 +158,7 @@ def _unknown_keys(mistake: _Mistake) -> Iterator[Problem]:
         # A password with `: ` in it looks like a mapping, one behind a stray comma like a key.
         may_be_secret = mistake.path[-1:] == ("password",) or (not key and (line or mistake.value[name] is None))
         if may_be_secret and (slip or not cure):
-            quotes = f"put a password with a colon or a comma in quotes; known here: {', '.join(known)}"
+            quotes = f"put a text with a colon or a comma in quotes; known here: {', '.join(known)}"
             fix = slip if slip == _NO_BLANK else quotes
             yield Problem(replace(place, source=""), f"this is not a setting{_inside(mistake.path)}", fix)
         else:
