@@ -118,14 +118,17 @@ def _of_agents(site: Site, credentials: Credentials) -> Iterator[Problem]:
 
 def _known_to_the_service_only(served: Served, credentials: Credentials) -> set[str]:
     """Problems with passwords that systemd gives to the service: whoever checks by hand cannot have them."""
-    source = served.wanted.agent.password
-    if not isinstance(source, FromEnv | FromCredential) or "INVOCATION_ID" in os.environ:
+    if "INVOCATION_ID" in os.environ:
         return set()
-    try:
-        credentials.resolve(source, served.wanted.agent.place)
-    except ProvisionerError as error:
-        return {problem.what for problem in error.problems}
-    return set()
+    agent, turn = served.wanted.agent, served.wanted.platform.turn
+    found: set[str] = set()
+    for source in (agent.password, *(server.password for server in turn)):
+        if isinstance(source, FromEnv | FromCredential):
+            try:
+                credentials.resolve(source, agent.place)
+            except ProvisionerError as error:
+                found |= {problem.what for problem in error.problems}
+    return found
 
 
 def _of_targets(site: Site) -> Iterator[Problem]:

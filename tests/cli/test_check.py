@@ -202,6 +202,11 @@ def test_what_only_the_service_has_is_a_remark(folder, source, capsys, monkeypat
     write(folder / "agents.d/a.yaml", f"agents: [{{login: ana, password: {source}, targets: [jssip]}}]\n")
     assert main(["check", "--config", str(folder)]) == 0
     assert "a.yaml:1:10" in capsys.readouterr().err
+    turn = f"turn: [{{server: t, user: u, password: {source}}}]"
+    write(folder / "provisioner.yaml", f"platform: {{url: https://acme.example, {turn}}}\n")
+    write(folder / "agents.d/a.yaml", "agents: [{login: ana, password: x, targets: [jssip]}]\n")
+    assert main(["check", "--config", str(folder)]) == 0
+    assert "provisioner.yaml:1:77" in capsys.readouterr().err
     monkeypatch.setenv("INVOCATION_ID", "as systemd sets it")
     assert main(["check", "--config", str(folder)]) == 1
 
