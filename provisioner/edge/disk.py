@@ -48,7 +48,8 @@ def deliver(
     """Make ``desired`` true, all files or none; gives the steps taken. ``owner`` is (uid, gid).
 
     New content is written beside its place, mode and owner first, and renamed only when all of it is on the disk.
-    Raises ProvisionerError; then the old files are untouched and nothing new is left beside them.
+    Raises ProvisionerError; then the old files are untouched and nothing new is left beside them. Only where a name
+    itself cannot be changed (an immutable file, another user's in a sticky folder), those before it are new already.
     """
     steps = plan(desired, observed, owner)
     pairs = list(zip(desired, steps, strict=True))
