@@ -116,6 +116,7 @@ def target_from(name: str, manifest: Document, sources: Mapping[str, str]) -> Ta
             *_missing_templates(manifest, value, sources),
             *_doubled_files(manifest, value),
             *_escaped_twice(manifest, value),
+            *_unescaped_escapes(manifest, value),
             *_wrong_defaults(manifest, value),
         ]
     if problems:
@@ -165,6 +166,20 @@ def _escaped_twice(manifest: Document, value: Any) -> list[Problem]:
         for index, spec in enumerate(value["files"])
         for word in ("characters", "refuse")
         if word in spec and FORMATS[spec["format"]].escape is not as_is
+    ]
+
+
+def _unescaped_escapes(manifest: Document, value: Any) -> list[Problem]:
+    """A backslash before quotes, where backslashes stay as they are, lets a value that holds both go on behind them."""
+    return [
+        Problem(
+            manifest.place(("files", index, "characters", character)),
+            f"`{written}` begins with `{written[0]}`, which `characters` leaves as it is",
+            f"say there too how `{written[0]}` is written",
+        )
+        for index, spec in enumerate(value["files"])
+        for character, written in spec.get("characters", {}).items()
+        if written and written[0] not in spec["characters"]
     ]
 
 

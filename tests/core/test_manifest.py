@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from provisioner.core.account import DtmfMode, Transport
@@ -90,6 +92,8 @@ options: {beep: {default: "no", values: ["no", "yes"], description: Beep.}}
         ("format: ini", "format: ini, longest_line: 5", 9, "write 40 or more"),
         ("format: ini", "format: xml, refuse: x", 9, "`refuse` is for formats without an escaping of their own"),
         ("format: ini", "format: json, characters: {a: b}", 9, "`characters` is for formats without"),
+        ("format: ini", "format: text, characters: {\"'\": \"&apos;\"}", 9,
+         "`&apos;` begins with `&`, which `characters` leaves as it is (say there too how `&` is written)"),
         ("format: ini", "format: inf", 9, "did you mean `ini`?"),
         ("format: ini", "format: ini, mode: '0666'", 9, "`mode` cannot be `0666`"),
         ("format: ini", "format: ini, onec: true", 9, "did you mean `once`?"),
@@ -117,6 +121,14 @@ def test_each_mistake_is_said_at_its_line(change, to, line, says):
 def test_every_mistake_is_said_at_once():
     found = mistakes(GOOD.replace("title:", "titel:").replace("udp", "upd").replace("ini", "inf"))
     assert {int(one.split(":")[1]) for one in found} >= {1, 4, 9}
+
+
+@pytest.mark.parametrize(
+    "characters", [{"\\": "\\\\", '"': '\\"'}, {'"': '""'}, {"'": "'\\''"}, {"%": "%25", " ": "%20"}, {"\u00ad": ""}]
+)
+def test_characters_that_are_written_with_an_escape_that_is_escaped_are_right(characters):
+    one = made(GOOD.replace("format: ini", f"format: text, characters: {json.dumps(characters)}"))
+    assert dict(one.files[0].characters) == characters
 
 
 def test_a_word_of_the_phone_is_a_number_where_the_manifest_writes_one():
