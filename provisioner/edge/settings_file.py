@@ -78,7 +78,7 @@ def unreadable(path: str, error: OSError) -> Problem:
     """What ``error`` says of ``path``."""
     if isinstance(error, NotADirectoryError):
         return Problem(Place(path), "this is not a folder", "make it one")
-    fix = "check its owner, group and mode" if isinstance(error, PermissionError) else ""
+    fix = "check its owner, group and mode" if isinstance(error, PermissionError) else "check the path"
     return Problem(Place(path), f"this cannot be read: {error.strerror}", fix)
 
 

@@ -231,7 +231,7 @@ def test_one_file_can_be_checked_alone_as_ansible_does(folder):
     assert [problem["column"] for problem in json.loads(done.stdout)["problems"]] == [30, 43]
     copy.write_text(AGENTS)
     assert json.loads(check(copy, "--format", "json", code=0).stdout) == {"problems": []}
-    assert "cannot be read" in check(folder / "nothing", code=1).stderr
+    assert "cannot be read: No such file or directory (check the path)" in check(folder / "nothing", code=1).stderr
     assert "a folder" in check(folder, code=1).stderr
 
 
