@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import logging
 import os
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -31,6 +32,8 @@ _FOLDERS = frozenset({"created", "deleted", "moved"})
 _KINDS = [kind for kind in vars(events).values() if getattr(kind, "event_type", None) in _CHANGES]
 # Newer ones than Debian 12's are told so, and the kernel by them: what nobody asks for costs nothing.
 _NO_MORE = {"event_filter": _KINDS} if "event_filter" in inspect.signature(InotifyObserver.schedule).parameters else {}
+# A folder may vanish between the look and the watch; the one above tells when it comes back.
+_PASSING = (FileNotFoundError, NotADirectoryError, PermissionError)
 _MOST_LINKS = 40  # as the kernel follows, path_resolution(7)
 
 
@@ -45,11 +48,12 @@ class Watched:
 
 
 def watched(root: Path) -> frozenset[Watched]:
-    """All that has to be watched to see every change of what is read from ``root``."""
+    """All that has to be watched to see every change of what is read from ``root``. What is closed to us is taken for
+    what is not there: whoever reads says why."""
     real = _end_of(root)
     links = list(_links_below(str(real)))
     entries = {*_way_to(root), *(entry for link in links for entry in _way_to(link))}
-    whole = {folder for folder in (real, *map(_end_of, links)) if folder.is_dir()}
+    whole = {folder for folder in (real, *map(_end_of, links)) if _is_open(folder)}
     names: dict[Path, set[str]] = {}
     for entry in entries:
         if not any(entry.is_relative_to(folder) for folder in whole):
@@ -83,7 +87,7 @@ class Watch:
         method = "polling" if self._cannot_inotify else method
         try:
             self._observe(method, poll_every)
-            self._replan()
+            self._replan(_PASSING if method == "inotify" else (OSError,))
         except OSError as error:
             if method == "polling":
                 raise
@@ -127,15 +131,15 @@ class Watch:
             self._settings = None
             self._changed(self._loop.time())
 
-    def _replan(self) -> None:
+    def _replan(self, passing: tuple[type[OSError], ...]) -> None:
+        """Watch what is to be watched. What meets an error of the kinds ``passing`` is for the next time."""
         stale, self._stale = self._stale, set()
         before, wanted = bool(self._active), watched(self._root)
         for entry in [entry for entry in self._active if entry not in wanted or entry.folder in stale]:
             with suppress(KeyError):
                 self._observer.unschedule(self._active.pop(entry))
         for entry in wanted - self._active.keys():
-            # It may vanish between the look and the watch; the folder above tells when it comes back.
-            with suppress(FileNotFoundError, NotADirectoryError):
+            with suppress(*passing):
                 listener = _Listener(entry, self._tell)
                 whole = entry.names is None
                 self._active[entry] = self._observer.schedule(listener, entry.folder, recursive=whole, **_NO_MORE)
@@ -182,7 +186,8 @@ class _Listener(FileSystemEventHandler):
 
 
 def _way_to(path: Path) -> Iterator[Path]:
-    """What decides where ``path`` leads: each link on the way, what is missing first, and the file that it ends at."""
+    """What decides where ``path`` leads: each link on the way, what is missing or closed to us first, and the file that
+    it ends at."""
     todo, here, hops = list(path.absolute().parts[1:]), Path("/"), 0
     while todo:
         name = todo.pop(0)
@@ -192,11 +197,16 @@ def _way_to(path: Path) -> Iterator[Path]:
             yield here
             here, hops = (Path("/") if target.is_absolute() else here.parent), hops + 1
             todo = [part for part in target.parts if part != "/"] + todo
-        elif not here.exists():
+        elif not os.path.exists(here) or (todo and not os.access(here, os.X_OK)):  # noqa: PTH110
             yield here
             return
-    if here.is_file():
+    if not _is_open(here):
         yield here
+
+
+def _is_open(folder: Path) -> bool:
+    """Is it a folder whose entries we may see? Of others the kernel tells nothing, and watchdog does not say so."""
+    return os.path.isdir(folder) and os.access(folder, os.R_OK | os.X_OK)  # noqa: PTH112
 
 
 def _end_of(path: Path) -> Path:
@@ -234,4 +244,5 @@ def _watched(folder: Path, names: frozenset[str] | None) -> Watched | None:
         status = folder.stat()
     except OSError:
         return None
-    return Watched(str(folder), names, (status.st_dev, status.st_ino)) if folder.is_dir() else None
+    is_folder = stat.S_ISDIR(status.st_mode)
+    return Watched(str(folder), names, (status.st_dev, status.st_ino)) if is_folder else None

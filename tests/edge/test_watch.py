@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.edge.watch import Watch, watched
+from tests.faults import ROOT
 from tests.machine import PATIENCE
 
 IN_OPEN, IN_CLOSE_NOWRITE = 0x20, 0x10  # inotify(7), sys/inotify.h
@@ -277,6 +278,16 @@ async def test_a_file_elsewhere_that_a_link_leads_to_is_watched(folder: Path, tm
         await counter.next()
 
 
+async def test_a_link_whose_end_the_kernel_does_not_look_for_is_no_error(folder: Path):
+    link = folder / "agents.d" / "b.yaml"
+    link.symlink_to("x" * 300)
+    async with watching(folder) as (watch, counter):
+        link.unlink()
+        link.symlink_to("y" * 300)
+        await counter.next()
+        follow(watch, counter)
+
+
 async def test_a_folder_elsewhere_that_a_link_leads_to_is_watched(folder: Path, tmp_path: Path):
     real = tmp_path / "checkout" / "acme"
     real.mkdir(parents=True)
@@ -355,6 +366,48 @@ def test_where_inotify_cannot_be_used_it_polls_and_says_so(folder: Path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "polling instead" in done.stderr
+
+
+FORBIDDEN = """
+import asyncio, sys
+from pathlib import Path
+from provisioner.edge.watch import Watch
+
+async def main(root, closed, method):
+    noticed = asyncio.Event()
+    watch = Watch(root, lambda at: noticed.set())
+    watch.follow(method, 0.05)
+    closed.chmod(0)
+    watch.follow(method, 0.05)
+    watch.look()
+    watch.stop()
+    watch.follow(method, 0.05)
+    noticed.clear()
+    closed.chmod(0o700)
+    if method == "inotify":  # Debian's watchdog does not look at modes when it polls
+        async with asyncio.timeout(30):
+            await noticed.wait()
+    watch.follow(method, 0.05)
+    noticed.clear()
+    (root / "provisioner.yaml").write_text("c: 3\\n")
+    async with asyncio.timeout(30):
+        await noticed.wait()
+    watch.stop()
+
+asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))
+"""
+
+
+@pytest.mark.parametrize("method", ["inotify", "polling"])
+@pytest.mark.parametrize("closed", [".", "..", "../elsewhere"])
+def test_a_folder_that_may_not_be_looked_into_is_no_error(folder: Path, method: str, closed: str):
+    (folder.parent / "elsewhere").mkdir()
+    (folder / "agents.d" / "b.yaml").symlink_to(folder.parent / "elsewhere" / "b.yaml")
+    # Root without what lets root look everywhere.
+    command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"] if ROOT else []
+    command += [sys.executable, "-c", FORBIDDEN, str(folder), str((folder / closed).resolve()), method]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_link_that_becomes_a_file_while_it_is_looked_at_is_no_error(folder: Path):
