@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from provisioner.core.attempt import LOGGED_OFF, attempt_after, next_try
+from provisioner.core.attempt import LOGGED_OFF, attempt_after, goes_on, next_try
 from provisioner.core.peer import peer_of
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reply import LoggedIn, LoggedOff, LoginOutcome, NotThere, Refused, Trouble
@@ -87,10 +87,10 @@ class Logins:
 
         A password that cannot be read just now is no other setting: what was refused stays refused.
         """
-        attempt, mark = seat.attempt, seat.identity.password_mark
+        attempt = seat.attempt
         if attempt is None:
             return
-        if mark and attempt.password_mark != mark:
+        if not goes_on(attempt, seat.identity.password_mark):
             seat.forget_failures()
             return
         # A clock that was ahead then must not put the next try off for as long.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from provisioner.core.attempt import FINAL
+from provisioner.core.attempt import FINAL, goes_on
 from provisioner.core.difference import difference
 from provisioner.core.formats import FORMATS, Leaves
 from provisioner.core.parcel import Home
@@ -97,7 +97,7 @@ def _agent(site: Site, served: Served, held: Held, holders: Mapping[str, LedgerE
 
 def _stays(served: Served, attempt: Attempt | None) -> str:
     mark = served.wanted.identity.password_mark
-    if attempt is not None and attempt.kind not in FINAL and attempt.password_mark == mark:
+    if attempt is not None and attempt.kind not in FINAL and goes_on(attempt, mark):
         return "would be logged in again, as the last refresh failed"
     return "stays logged in"
 
@@ -106,7 +106,7 @@ def _login(served: Served, attempt: Attempt | None) -> str:
     mark = served.wanted.identity.password_mark
     if not mark:
         return "cannot be logged in: no password"
-    if attempt is not None and attempt.kind in FINAL and attempt.password_mark == mark:
+    if attempt is not None and attempt.kind in FINAL and goes_on(attempt, mark):
         return f"would not be logged in ({attempt.kind}: {attempt.cause})"
     return "would be logged in; the files depend on the answer"
 

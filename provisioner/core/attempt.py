@@ -31,6 +31,12 @@ def attempt_after(outcome: Refused | Trouble | NotThere, last: Attempt, now: flo
     return Attempt(last.agent, last.password_mark, now, kind, cause, last.count + 1, retry_after)
 
 
+def goes_on(attempt: Attempt, mark: str) -> bool:
+    """Does ``attempt`` still say something when the password has this ``mark``? One that could not be read, then or now
+    (an empty mark), is no other one."""
+    return not mark or attempt.password_mark in ("", mark)
+
+
 def next_try(attempt: Attempt | None, policy: LoginPolicy, *, chance: float) -> float | None:
     """Unix time of the next login; None when there is to be none before the settings change or somebody asks.
 
