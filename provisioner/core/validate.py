@@ -26,7 +26,7 @@ _MEANT = {"yes": "true", "on": "true", "y": "true", "true": "true",
           "no": "false", "off": "false", "n": "false", "false": "false"}  # fmt: skip
 
 
-# Compiling a schema takes 0.1 s and 30 MB, once. It is worth that when so many characters were checked without.
+# Compiling a schema takes 0.1 s and 30 MB, for good. It is worth that when one reading has so many characters.
 _WORTH_COMPILING = 100_000
 # Likeness of two words from which on one is the other mistyped, even if it means something elsewhere.
 _SURELY = 0.85
@@ -39,13 +39,22 @@ class Checker:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._checked = 0
+        self._names: set[str] = set()
+        self._is_worth_compiling = False
 
     def mistakes(self, document: Document) -> tuple[Problem, ...]:
         """All that is wrong with ``document``: first its YAML, then, if that can be read, what the schema says."""
-        self._checked += len(document.text)
-        if document.value is None or (self._checked > _WORTH_COMPILING and self._fits(document.value)):
+        self._count(document)
+        if document.value is None or (self._is_worth_compiling and self._fits(document.value)):
             return document.problems
         return document.problems + tuple(_violations(document, self._validator))
+
+    def _count(self, document: Document) -> None:
+        if document.name in self._names:  # another reading: edits alone never are worth it
+            self._names, self._checked = set(), 0
+        self._names.add(document.name)
+        self._checked += len(document.text)
+        self._is_worth_compiling = self._is_worth_compiling or self._checked > _WORTH_COMPILING
 
     def _fits(self, value: object) -> bool:
         # jsonschema finds every mistake but takes half a millisecond an agent; this needs a tenth to say there is none.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -11,7 +13,6 @@ from hypothesis import strategies as st
 from provisioner.core.document import read_document
 from provisioner.core.manifest import MANIFEST
 from provisioner.core.pattern import misfit
-from provisioner.core.read_settings import CHECKER
 from provisioner.core.schema import SETTINGS, keys
 from provisioner.core.spelling import did_you_mean
 from provisioner.core.validate import Checker
@@ -104,6 +105,34 @@ VALUES = st.recursive(
 )
 
 
+def quick() -> Checker:
+    """One that has read so much that the quick look is worth it."""
+    checker = Checker(SETTINGS)
+    for number in range(11):
+        checker.mistakes(read_document(f"{number}.yaml", "#" * 10_000, SETTINGS))
+    return checker
+
+
+QUICK = quick()
+
+
+EDITS = """
+import sys
+from provisioner.core.document import read_document
+from provisioner.core.validate import Checker
+schema = {"type": "integer"}
+checker = Checker(schema)
+for number in range(100):
+    checker.mistakes(read_document(sys.argv[1].format(number), "#" * 10_000 + "\\n1", schema))
+print("fastjsonschema" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(("names", "is_compiled"), [("x.yaml", "False"), ("{}.yaml", "True")])
+def test_a_schema_is_compiled_for_many_files_and_not_for_many_edits(names: str, is_compiled: str):
+    assert subprocess.check_output([sys.executable, "-c", EDITS, names], text=True).strip() == is_compiled
+
+
 @settings(max_examples=3 * TRIES)
 @given(VALUES)
 def test_what_the_quick_look_refuses_the_thorough_one_explains(value):
@@ -111,4 +140,4 @@ def test_what_the_quick_look_refuses_the_thorough_one_explains(value):
     import json
 
     document = read_document("x.yaml", json.dumps(value), SETTINGS)
-    assert all(problem.where.line for problem in CHECKER.mistakes(document))
+    assert all(problem.where.line for problem in QUICK.mistakes(document))
