@@ -40,26 +40,29 @@ _MOST_LINKS = 40  # as the kernel follows, path_resolution(7)
 @dataclass(frozen=True, slots=True)
 class Watched:
     """A folder to watch: all below it, or with ``names`` only those entries in it. ``identity`` is (device, inode),
-    because a folder made anew needs a new watch."""
+    because a folder made anew needs a new watch, as ``closed`` ones below it do once we may look into them."""
 
     folder: str
     names: frozenset[str] | None
     identity: tuple[int, int]
+    closed: frozenset[Path] = frozenset()
 
 
 def watched(root: Path) -> frozenset[Watched]:
     """All that has to be watched to see every change of what is read from ``root``. What is closed to us is taken for
     what is not there: whoever reads says why."""
     real = _end_of(root)
-    links = list(_links_below(str(real)))
+    odd = list(_odd_below(str(real)))
+    links = [path for path in odd if os.path.islink(path)]  # noqa: PTH114
+    closed = frozenset(odd).difference(links)
     entries = {*_way_to(root), *(entry for link in links for entry in _way_to(link))}
     whole = {folder for folder in (real, *map(_end_of, links)) if _is_open(folder)}
     names: dict[Path, set[str]] = {}
     for entry in entries:
         if not any(entry.is_relative_to(folder) for folder in whole):
             names.setdefault(entry.parent, set()).add(entry.name)
-    parts = [(folder, frozenset(those)) for folder, those in names.items()]
-    found = [_watched(folder, those) for folder, those in [*parts, *((folder, None) for folder in whole)]]
+    found = [_watched(folder, frozenset(those)) for folder, those in names.items()]
+    found += [_watched(folder, None, closed if folder == real else frozenset()) for folder in whole]
     return frozenset(entry for entry in found if entry)
 
 
@@ -97,7 +100,7 @@ class Watch:
 
     def look(self) -> None:
         """See whether a watched folder was renamed away, perhaps for another one of its name: nobody tells of that."""
-        if any(_watched(Path(entry.folder), entry.names) != entry for entry in self._active):
+        if any(_identity(Path(entry.folder)) != entry.identity for entry in self._active):
             self._changed(self._loop.time())
 
     def _observe(self, method: str, poll_every: float) -> None:
@@ -225,7 +228,8 @@ def _target_of(path: Path) -> Path | None:
         return None
 
 
-def _links_below(folder: str) -> Iterator[Path]:
+def _odd_below(folder: str) -> Iterator[Path]:
+    """The links below ``folder``, and the folders that we may not look into."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -234,15 +238,20 @@ def _links_below(folder: str) -> Iterator[Path]:
                 if entry.is_symlink():
                     yield Path(entry.path)
                 elif entry.is_dir(follow_symlinks=False):
-                    yield from _links_below(entry.path)
+                    yield from _odd_below(entry.path) if _is_open(Path(entry.path)) else [Path(entry.path)]
     except OSError:
         return
 
 
-def _watched(folder: Path, names: frozenset[str] | None) -> Watched | None:
+def _watched(folder: Path, names: frozenset[str] | None, closed: frozenset[Path] = frozenset()) -> Watched | None:
+    identity = _identity(folder)
+    return Watched(str(folder), names, identity, closed) if identity else None
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Device and inode; None where there is no such folder."""
     try:
         status = folder.stat()
     except OSError:
         return None
-    is_folder = stat.S_ISDIR(status.st_mode)
-    return Watched(str(folder), names, (status.st_dev, status.st_ino)) if is_folder else None
+    return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None

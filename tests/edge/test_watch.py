@@ -398,16 +398,56 @@ asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))
 """
 
 
+OPENED = """
+import asyncio, sys
+from contextlib import suppress
+from pathlib import Path
+from provisioner.edge.watch import Watch
+
+async def main(root):
+    noticed = asyncio.Event()
+    watch = Watch(root, lambda at: noticed.set())
+
+    async def quiet():
+        with suppress(TimeoutError):
+            while True:
+                noticed.clear()
+                async with asyncio.timeout(0.7):
+                    await noticed.wait()
+                watch.follow("inotify", 0.05)
+
+    (root / "templates").mkdir(0)
+    watch.follow("inotify", 0.05)
+    await quiet()
+    (root / "templates").chmod(0o700)
+    await quiet()
+    (root / "templates" / "x").write_text("x")
+    async with asyncio.timeout(30):
+        await noticed.wait()
+    watch.stop()
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
 @pytest.mark.parametrize("method", ["inotify", "polling"])
 @pytest.mark.parametrize("closed", [".", "..", "../elsewhere"])
 def test_a_folder_that_may_not_be_looked_into_is_no_error(folder: Path, method: str, closed: str):
     (folder.parent / "elsewhere").mkdir()
     (folder / "agents.d" / "b.yaml").symlink_to(folder.parent / "elsewhere" / "b.yaml")
-    # Root without what lets root look everywhere.
+    plainly(FORBIDDEN, folder, (folder / closed).resolve(), method)
+
+
+def test_a_folder_below_that_is_opened_only_after_it_came_is_followed(folder: Path):
+    plainly(OPENED, folder)
+
+
+def plainly(code: str, *arguments: object) -> None:
+    """Run ``code`` without what lets root look everywhere."""
     command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"] if ROOT else []
-    command += [sys.executable, "-c", FORBIDDEN, str(folder), str((folder / closed).resolve()), method]
+    command += [sys.executable, "-c", code, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_link_that_becomes_a_file_while_it_is_looked_at_is_no_error(folder: Path):
