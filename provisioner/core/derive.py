@@ -123,6 +123,8 @@ class _Derivation:
 
     def _domain(self) -> str:
         told = "" if self._peer.host.lower() == "dynamic" else self._peer.host
+        # chan_sip has an IPv6 address without brackets as well.
+        told = f"[{told}]" if re.fullmatch(HOST, f"[{told}]") else told
         domain = self._over.domain or self._platform.domain or told or self._platform.host
         if not re.fullmatch(HOST, domain):
             self._wrong("the platform's `host` is not a host name", "set `platform: {domain: …}`")

@@ -108,6 +108,7 @@ def test_encryption_may_come_as_a_number(value):
         (None, None, None, "acme.example"),
         ("10.0.0.5", None, None, "10.0.0.5"),
         ("[2001:db8::1]", None, None, "[2001:db8::1]"),
+        ("2001:db8::1", None, None, "[2001:db8::1]"),
         ("sip.acme.example", "other.example", None, "other.example"),
         ("sip.acme.example", "other.example", "mine.example", "mine.example"),
         ("not a host", "other.example", None, "other.example"),
@@ -119,7 +120,9 @@ def test_the_domain_is_the_most_particular_that_was_told(host, configured, overr
     assert found.websocket_urls[WSS] == f"wss://{domain}:8089/ws"
 
 
-@pytest.mark.parametrize("host", ["not a host", "a..b", "a/b", "a\nb", "a:5060", "<script>", "-a", "ñ.example", "a,b"])
+@pytest.mark.parametrize(
+    "host", ["not a host", "a..b", "a/b", "a\nb", "a:5060", "::x", "1:2:3", "<script>", "-a", "ñ.example", "a,b"]
+)
 def test_a_host_that_is_none_is_a_problem(host):
     problems = refusal(peer(host=host))
     assert [problem.what for problem in problems] == ["the platform's `host` is not a host name"]
