@@ -11,6 +11,7 @@ from pathlib import Path
 
 from provisioner.core.derive import Secrets
 from provisioner.core.mark import password_mark
+from provisioner.core.options import wrong_options_in
 from provisioner.core.parcel import Home
 from provisioner.core.password_source import Inline
 from provisioner.core.prepare import Job
@@ -127,7 +128,7 @@ class SiteReader:
         """
         self._people = People(self._around.root, self._around.uid)
         catalog = self._catalog.read()
-        loaded = self._configuration.load({*catalog.targets, *catalog.broken}, look=look)
+        loaded = self._configuration.load(catalog.names, look=look)
         last = self._last
         # Neither at the start nor where a file went missing would anything else be better.
         new = last and loaded.settings.platform.ca_file != last.settings.platform.ca_file
@@ -161,6 +162,12 @@ class SiteReader:
             place = self.place("platform", "ca_file")
             return tuple(self.placed(replace(problem, where=place) for problem in error.problems))
         return ()
+
+    def wrong_options(self) -> Iterator[Problem]:
+        """Options of targets that do not exist, or do not take their value, in what was read last, right or wrong."""
+        targets = self._catalog.read().targets
+        for document in self._configuration.documents():
+            yield from wrong_options_in(document, targets)
 
     def placed(self, problems: Iterable[Problem]) -> Iterator[Problem]:
         """``problems`` with the texts of their lines, where they are in the settings."""

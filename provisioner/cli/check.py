@@ -26,7 +26,6 @@ from provisioner.cli.common import (
     places,
     print_json,
 )
-from provisioner.core.options import wrong_options
 from provisioner.core.password_source import FromCredential, FromEnv
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.report import problem_as_json
@@ -64,15 +63,16 @@ def run(options: argparse.Namespace) -> int:
     try:
         site = reader.read()
     except ProvisionerError as error:
-        complain(error.problems, options.format)
+        complain([*error.problems, *reader.wrong_options()], options.format)
         return REFUSED
     problems = [
         *site.remarks,
         *reader.unusable_authorities(site.settings),
         *_of_agents(site, credentials),
         *_of_targets(site),
+        *reader.wrong_options(),
+        *_rivalries(site),
     ]
-    problems += [*_of_options(site), *_rivalries(site)]
     if not options.all:
         problems += clashes(site)
     if options.config is None:  # a copy is not what the service reads
@@ -98,7 +98,7 @@ def _service(here: Places) -> int | None:
 
 def _check_files(files: Iterable[Path], here: Places, form: str) -> int:
     catalog = CatalogReader([shipped(), here.site_templates]).read()
-    problems = [problem for file in files for problem in mistakes_in(file, {*catalog.targets, *catalog.broken})]
+    problems = [problem for file in files for problem in mistakes_in(file, catalog)]
     if problems or form == "json":
         complain(problems, form)
     else:
@@ -148,16 +148,6 @@ def _rivalries(site: Site) -> Iterator[Problem]:
     for names, (first, *others) in found.items():
         who = f"agent {first}" + (f" and {_number(len(others), 'other')}" if others else "")
         yield rivalry(Place(who), names)
-
-
-def _of_options(site: Site) -> Iterator[Problem]:
-    """Options that the targets of an agent do not have, or values that they do not take."""
-    for served in site.served.values():
-        agent = served.wanted.agent
-        for choice in agent.targets:
-            target = served.wanted.targets.get(choice.target)
-            for what, fix in wrong_options(target, choice.options) if target else ():
-                yield Problem(agent.place, f"agent `{agent.login}`: {what}", fix)
 
 
 def _counts(site: Site, name: str) -> dict[str, object]:

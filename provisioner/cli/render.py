@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
         password = _password(options.password_file) if options.password_file else None
         relay = RelayWay(options.relay) if options.relay else None
         saved = Saved(options.reply, _read(options.reply), password, options.realm, relay)
-        chosen = options.target or sorted({*catalog.targets, *catalog.broken})
+        chosen = options.target or sorted(catalog.names)
         prepared, written = render_saved(saved, catalog, chosen, options.out)
     except ProvisionerError as error:
         complain(error.problems, options.format)

@@ -264,7 +264,7 @@ class _Fitting:
 
     def _options(self) -> dict[str, str]:
         given = self._choice.options
-        for what, fix in wrong_options(self._target, given):
+        for _, what, fix in wrong_options(self._target, given):
             self._wrong(what, fix)
         return {name: given.get(name, option.default) for name, option in self._target.options.items()}
 

@@ -80,12 +80,18 @@ def doubled(documents: Iterable[Document]) -> Iterator[Problem]:
 
 def target_names(document: Document) -> Iterator[tuple[str, Path]]:
     """Every target that this document names, with the path of the word."""
+    for path, item in target_items(document):
+        if isinstance(item, str):
+            yield item, path
+        elif isinstance(name := _mapping(item).get("target"), str):
+            yield name, (*path, "target")
+
+
+def target_items(document: Document) -> Iterator[tuple[Path, object]]:
+    """What stands in this document for each target of an agent, whatever it is, with its path."""
     for path, mapping in _agents(document.value):
         for index, item in enumerate(_list(mapping.get("targets"))):
-            if isinstance(item, str):
-                yield item, (*path, "targets", index)
-            elif isinstance(name := _mapping(item).get("target"), str):
-                yield name, (*path, "targets", index, "target")
+            yield (*path, "targets", index), item
 
 
 def unknown_targets(document: Document, known: Collection[str]) -> Iterator[Problem]:

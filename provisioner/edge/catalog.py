@@ -30,6 +30,11 @@ class Catalog:
     targets: Mapping[str, Target] = field(default_factory=dict)
     broken: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """What agents may name: the broken ones exist too."""
+        return frozenset({*self.targets, *self.broken})
+
 
 def shipped() -> Path:
     """Folder of the targets that come with the program."""

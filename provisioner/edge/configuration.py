@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.core.document import Document, without_garbage_collection
+from provisioner.core.options import wrong_options_in
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.read_settings import agents_of, settings_from, shared_defaults
 from provisioner.core.rules import MAIN_ONLY, doubled, target_names, unknown_targets
 from provisioner.core.settings import AgentSettings, Settings
+from provisioner.edge.catalog import Catalog
 from provisioner.edge.settings_file import SettingsFile, reread, unreadable
 from provisioner.edge.signature import Signature, signature_of, signatures_in
 
@@ -238,9 +240,8 @@ def _passed_over(path: str) -> Iterable[Problem]:
         yield Problem(Place(path), "what is in this folder is not read", f"move its files to {folder}", remark=True)
 
 
-def mistakes_in(path: Path, targets: Collection[str]) -> tuple[Problem, ...]:
-    """All that is wrong with one file, looked at alone: a copy, whatever its name. ``targets`` are the names to choose
-    from."""
+def mistakes_in(path: Path, catalog: Catalog) -> tuple[Problem, ...]:
+    """All that is wrong with one file, looked at alone: a copy, whatever its name; agents choose from ``catalog``."""
     try:
         document = reread(str(path), None, time.time).document
     except OSError as error:
@@ -250,7 +251,8 @@ def mistakes_in(path: Path, targets: Collection[str]) -> tuple[Problem, ...]:
     value = document.value
     main = isinstance(value, dict) and not value.keys().isdisjoint(MAIN_ONLY)
     _, problems = agents_of(document, _NOTHING, main=main)
-    found = (*problems, *doubled([document]), *unknown_targets(document, targets))
+    found = [*problems, *doubled([document]), *unknown_targets(document, catalog.names)]
+    found += wrong_options_in(document, catalog.targets)
     return tuple(sorted(found, key=lambda problem: _order(problem, {})))
 
 

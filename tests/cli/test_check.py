@@ -118,12 +118,27 @@ def test_a_target_without_a_command_of_its_own_is_told_in_its_line(folder):
     assert done.stderr.startswith(f"{folder}/agents.d/a.yaml:2:3: agent `ana`: json has no reload command of its own")
 
 
-def test_options_that_a_target_does_not_have_are_told(folder):
-    targets = "[{target: jssip, options: {rtcpmux: x, rtcp_mux: maybe}}]"
-    write(folder / "agents.d/a.yaml", f"agents: [{{login: ana, password: x, targets: {targets}}}]\n")
-    done = check("--config", folder, code=1)
-    assert "jssip has no option `rtcpmux` (did you mean `rtcp_mux`?)" in done.stderr
-    assert "the option `rtcp_mux` cannot be `maybe` (one of: require, negotiate)" in done.stderr
+OPTIONS = """\
+defaults: {targets: [{target: linphone, options: {x: 1}}]}
+agents:
+- login: ana
+  password: x
+  workstations: [elsewhere]
+  targets: [{target: jssip, options: {rtcpmux: x, rtcp_mux: maybe}}, {target: gone, options: {a: b}}, json]
+"""
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["the file alone", "the whole"])
+@pytest.mark.parametrize("more", ["", "- {logn: bob}\n", "- []\n"])
+def test_options_that_a_target_does_not_have_are_told_in_their_lines_whatever_else_is_wrong(folder, alone, more: str):
+    file = write(folder / "agents.d/a.yaml", OPTIONS + more)
+    said = check(*([file] if alone else ["--config", folder]), code=1).stderr.splitlines()
+    assert [line for line in said if "option `" in line] == [
+        f"{file}:1:51: linphone has no option `x` (it has: ice)",
+        f"{file}:6:39: jssip has no option `rtcpmux` (did you mean `rtcp_mux`?)",
+        f"{file}:6:61: the option `rtcp_mux` cannot be `maybe` (one of: require, negotiate)",
+    ]
+    assert any("there is no target `gone`" in line for line in said)
 
 
 @pytest.mark.parametrize(("text", "why"), [(None, "No such file"), ("x", "not a PEM file")])
