@@ -54,7 +54,7 @@ def test_a_phone_without_websocket_is_rendered_for_a_relay(tmp_path: Path):
     assert b'outbound="sip:127.0.0.1:25060;transport=tcp"' in (tmp_path / "out/baresip/accounts").read_bytes()
 
 
-@pytest.mark.parametrize("host", ["sip:acme.example", "https://acme.example/", "2001:db8::1", "öffice.example", "a b"])
+@pytest.mark.parametrize("host", ["sip:acme.example", "https://acme.example/", "öffice.example", "a b"])
 def test_a_host_that_is_none_is_told_of_the_agent_and_not_of_settings_that_nobody_wrote(tmp_path: Path, host: str):
     path, agent = tmp_path / "reply.json", SimulatedAgent("ana", "pw-ana", "1001", row={"host": host})
     path.write_text(json.dumps(row_of(agent, "token", "acme.example")))
