@@ -217,6 +217,20 @@ def test_a_passwords_command_runs_once_until_it_is_to_be_forgotten(ground):
     assert passwords(again)["ana"] == "ii" and cost(first, again) is Reason.LOG_IN
 
 
+def test_commands_of_several_agents_run_side_by_side_and_those_of_other_machines_do_not(ground):
+    here = (
+        f"until [ -e {ground.root}/ana -a -e {ground.root}/bob ]; do touch {ground.root}/$0; sleep 0.01; done; echo $0"
+    )
+    script = ground.write("meet.sh", here)
+    ground.agents(
+        f"login: ana, password: {{command: [sh, -c, '. {script}', ana], timeout: 20s}}",
+        f"login: bob, password: {{command: [sh, -c, '. {script}', bob], timeout: 20s}}",
+        f"login: eva, workstations: [elsewhere], password: {{command: [sh, -c, '. {script}', eva], timeout: 20s}}",
+    )
+    assert passwords(ground.read()) == {"ana": "ana", "bob": "bob"}
+    assert not (ground.root / "eva").exists()
+
+
 def test_to_look_ahead_runs_no_command_and_what_was_looked_at_is_not_looked_at_again(ground):
     counter = ground.write("count", "")
     ground.write("count.py", f"open({str(counter)!r}, 'a').write('i')\nprint('secret')\n")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from provisioner.core.password_source import (
@@ -23,6 +25,10 @@ from provisioner.edge.privacy import is_private
 from provisioner.places import NAME
 
 LARGEST = 64 * 1024
+# Commands that run side by side: they wait for vaults more than they work.
+_AT_ONCE = 16
+# Who has a command is known when its password is wanted; several may have the same.
+_NOBODY = Place("")
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -37,6 +43,20 @@ class Credentials:
         self._environment = environment
         self._root = root
         self._printed: dict[FromCommand, Secret] = {}
+        self._failed: dict[FromCommand, ProvisionerError] = {}
+
+    def fetch(self, sources: Iterable[PasswordSource]) -> None:
+        """Run the commands among ``sources`` that printed nothing yet, side by side. Until the next time `resolve` has
+        what they gave, or why there was nothing."""
+        self._failed.clear()
+        commands = {source for source in sources if isinstance(source, FromCommand)} - self._printed.keys()
+        if not commands:
+            return
+        pool = ThreadPoolExecutor(_AT_ONCE, "password")
+        try:
+            list(pool.map(self._fetch, commands))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def resolve(self, source: PasswordSource, place: Place) -> Secret:
         """The password behind ``source``. Raises ProvisionerError, said of ``place``, when there is none to be had."""
@@ -50,13 +70,24 @@ class Credentials:
             case FromCredential(name):
                 return self._from_credential(name, place)
             case FromCommand():
-                if source not in self._printed:
-                    self._printed[source] = _from_command(source, place)
-                return self._printed[source]
+                return self._from_command(source, place)
 
     def forget(self) -> None:
         """Run commands anew the next time."""
         self._printed.clear()
+
+    def _fetch(self, source: FromCommand) -> None:
+        try:
+            self._printed[source] = _from_command(source, _NOBODY)
+        except ProvisionerError as error:
+            self._failed[source] = error
+
+    def _from_command(self, source: FromCommand, place: Place) -> Secret:
+        if source in self._failed:
+            raise ProvisionerError(replace(problem, where=place) for problem in self._failed[source].problems)
+        if source not in self._printed:
+            self._printed[source] = _from_command(source, place)
+        return self._printed[source]
 
     def _from_environment(self, name: str, place: Place) -> Secret:
         text = self._environment.get(name, "")

@@ -193,17 +193,33 @@ def test_a_command_that_failed_is_run_again(tmp_path: Path):
     assert credentials.resolve(source, PLACE).reveal() == "pw"
 
 
+def test_what_was_fetched_is_not_run_again_before_the_next_time(tmp_path: Path):
+    source = command(f"echo x >> {tmp_path}/runs; cat {tmp_path}/vault")
+    credentials = Credentials({})
+    credentials.fetch([source])
+    for _ in range(2):
+        with pytest.raises(ProvisionerError) as caught:
+            credentials.resolve(source, PLACE)
+        assert [problem.where for problem in caught.value.problems] == [PLACE]
+    assert (tmp_path / "runs").read_text() == "x\n"
+    (tmp_path / "vault").write_text("pw\n")
+    credentials.fetch([source])
+    credentials.fetch([source])
+    assert credentials.resolve(source, PLACE).reveal() == "pw"
+    assert (tmp_path / "runs").read_text() == "x\nx\n"
+
+
 def test_no_password_is_in_the_arguments_of_a_process(tmp_path: Path):
-    listing = tmp_path / "listing"
-    secret_file(tmp_path, SENTINEL.encode())
-    credentials = Credentials({"MARTA": SENTINEL}, tmp_path)
+    listing, secret = tmp_path / "listing", f"own-{os.getpid()}"  # tests beside this one have theirs in arguments
+    secret_file(tmp_path, secret.encode())
+    credentials = Credentials({"MARTA": secret}, tmp_path)
     for source in (FromFile("/secrets/marta"), FromEnv("MARTA")):
         credentials.resolve(source, PLACE)
     # Of the others some end while they are listed.
     script = f"cat /proc/[0-9]*/cmdline >{listing} 2>/dev/null; cat {tmp_path}/secrets/marta"
-    assert credentials.resolve(command(script), PLACE).reveal() == SENTINEL
+    assert credentials.resolve(command(script), PLACE).reveal() == secret
     seen = listing.read_bytes()
-    assert b"/bin/sh" in seen and SENTINEL.encode() not in seen
+    assert b"/bin/sh" in seen and secret.encode() not in seen
 
 
 def test_what_was_resolved_does_not_print_itself(tmp_path: Path):
