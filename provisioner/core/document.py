@@ -21,6 +21,7 @@ from provisioner.core.problem import Place, Problem
 from provisioner.core.syntax import TEMPLATE, explained, unprintable
 
 DEEPEST = 40
+_BOTTOM = 1000  # as libyaml has it since 0.2.6
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?")
@@ -113,15 +114,21 @@ class _Loader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # type: ignore[mi
     """Composes nodes and leaves their meaning to the schema. PyYAML's own guessing of types takes a third of the
     time."""
 
+    _depth = 0
+
     def resolve(self, kind: type[yaml.Node], value: object, implicit: Any) -> str:
         """The tag of a node that has none: only what was written without quotes may be more than text."""
         return _PLAIN if kind is yaml.ScalarNode and implicit[0] else _TEXT
 
     def descend_resolver(self, current_node: object, current_index: object) -> None:
-        """Nothing: there are no rules by path."""
+        """Go one level down. libyaml before 0.2.6 goes on until the stack of the process ends, and the process."""
+        self._depth += 1
+        if self._depth > _BOTTOM:
+            raise RecursionError
 
     def ascend_resolver(self) -> None:
-        """Nothing: there are no rules by path."""
+        """Come one level up again."""
+        self._depth -= 1
 
 
 class _Reader:

@@ -82,7 +82,9 @@ def test_nesting_has_an_end(text):
     assert read_document("x.yaml", text, {}).problems
 
 
-@pytest.mark.parametrize("text", ["[" * 5000, "a: " + "{a: " * 5000])
+@pytest.mark.parametrize(
+    "text", ["[" * 5000, "a: " + "{a: " * 5000, "- " * 200_000 + "a", "[" * 200_000 + "]" * 200_000]
+)
 def test_nesting_without_end_is_told_as_such(text):
     (problem,) = read_document("x.yaml", text, {}).problems
     assert problem.what == "this is nested without end"
