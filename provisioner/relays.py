@@ -70,6 +70,10 @@ class Relays:
         entry = self._entries.get(agent)
         return entry.relay.state().calls if entry else 0
 
+    def behind(self) -> frozenset[str]:
+        """The agents whose relay goes on as it was before, because it cannot be what is wanted now."""
+        return frozenset(agent for agent, entry in self._entries.items() if entry.behind)
+
     def status(self, agent: str) -> dict[str, Any] | None:
         """What the status tells of the agent's relay; None where there is none."""
         entry = self._entries.get(agent)

@@ -205,7 +205,7 @@ class Workstation:
         await self._change_all(changed, site)
         # What did not change may still lack something; it waits for what somebody edited just now.
         await self._change_all([seat.login for seat in self._seats.values() if not is_served(seat)], site)
-        for login in self._phones.freed():  # they waited for a path that moved with this change
+        for login in self._phones.freed() | self._relays.behind():  # what they waited for may be there now
             if login in self._seats:
                 await self._render(self._seats[login])
         await self._relays.keep_for(served.wanted.agent for served in site.served.values())

@@ -137,6 +137,17 @@ async def test_a_file_of_authorities_that_goes_missing_is_said_of_the_relay_whic
         await service.until(lambda status: not relay(status)["problems"])
 
 
+async def test_a_file_of_authorities_that_came_back_serves_the_relay_at_the_next_look(office: Office):
+    async with at_work(office) as service:
+        away = office.authority.rename(office.authority.with_name("away.pem"))
+        office.settle("  account: {display_name: Eva}")
+        await until(lambda: "Eva" in office.written())
+        assert relay(await service.status())["problems"]
+        away.rename(office.authority)
+        assert (await service.reload()).code == 0
+        assert not relay(await service.status())["problems"]
+
+
 async def test_a_native_phone_registers_on_an_account_that_allows_only_wss(office: Office):
     async with at_work(office) as service, handset(office.relay_port(), "1001") as phone:
         assert (await phone.registers()).status == 200
