@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -207,6 +208,16 @@ def test_what_was_fetched_is_not_run_again_before_the_next_time(tmp_path: Path):
     credentials.fetch([source])
     assert credentials.resolve(source, PLACE).reveal() == "pw"
     assert (tmp_path / "runs").read_text() == "x\nx\n"
+
+
+def test_sixteen_commands_run_at_once_and_no_more(tmp_path: Path):
+    log, credentials = tmp_path / "log", Credentials({})
+    begin_together = f"until [ $(grep -c + {log}) -ge 16 ]; do sleep 0.01; done"
+    sources = [command(f"echo + >> {log}; {begin_together}; echo - >> {log}; echo {number}") for number in range(40)]
+    credentials.fetch(sources)
+    assert [credentials.resolve(source, PLACE).reveal() for source in sources] == [str(number) for number in range(40)]
+    running = list(accumulate(1 if line == "+" else -1 for line in log.read_text().split()))
+    assert (max(running), running[-1]) == (16, 0)
 
 
 def test_no_password_is_in_the_arguments_of_a_process(tmp_path: Path):
