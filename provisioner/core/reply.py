@@ -83,6 +83,8 @@ def read_reply(reply: Reply) -> LoginOutcome:
         return Trouble(cause, wait)
     if reply.status >= 500 or reply.status == 429:
         return Trouble(f"the platform has trouble (HTTP {reply.status})", wait)
+    # Refused for these credentials, and not to be repeated with the same (RFC 9110, sections 15.5.2 and 15.5.4). With a
+    # web page too: Tomcat refuses with one.
     if reply.status in (401, 403):
         return Refused(f"the platform refuses the user name or password, or this machine (HTTP {reply.status})")
     if _is_html(text, reply.content_type):
