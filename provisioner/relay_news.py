@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from provisioner.core.account import Transport
 from provisioner.core.problem import Problem
 from provisioner.core.report import problem_as_json
 from provisioner.core.sip.obstacle import Occasion, in_words
@@ -31,6 +32,12 @@ def relay_as_json(state: RelayState, address: Address, problem: Problem | None) 
         "problems": [problem_as_json(one) for one in ([problem] if problem else [])],
         "remarks": list(_remarks(state)),
     }
+
+
+def lacking_as_json(problem: Problem) -> dict[str, Any]:
+    """What the status tells where there is no relay because of ``problem``."""
+    nothing = RelayState(0, refused=False, other_realm="", strangers=0, phones=())
+    return relay_as_json(nothing, Address(Transport.WSS, "", 0), problem)
 
 
 def news(before: RelayState | None, after: RelayState, address: Address) -> Iterator[str]:

@@ -26,7 +26,7 @@ from provisioner.edge.socket_owner import SocketOwners
 from provisioner.edge.store import Store
 from provisioner.edge.trust import Stamp, stamp, tls_context
 from provisioner.noting import note
-from provisioner.relay_news import news, relay_as_json
+from provisioner.relay_news import lacking_as_json, news, relay_as_json
 from provisioner.waiting import Spawn
 
 log = logging.getLogger(__name__)
@@ -36,12 +36,10 @@ Ask = Callable[[Callable[[Store], Any]], Awaitable[Any]]
 
 @dataclass(slots=True)
 class _Entry:
-    """One agent's relay; ``problem`` says why it does not listen, ``behind`` why it goes on as it was before."""
+    """One agent's relay, which listens."""
 
     way: RelayWay
     relay: Relay
-    problem: Problem | None = None
-    behind: Problem | None = None
     told: RelayState | None = None
 
 
@@ -55,6 +53,8 @@ class Relays:
         self._spawn = spawn
         self._changed = changed
         self._entries: dict[str, _Entry] = {}
+        # Why an agent has no relay, or one that goes on as it was before.
+        self._lacking: dict[str, Problem] = {}
         self._busy: dict[str, asyncio.Lock] = {}
         self._owners: SocketOwners | None = None
         self._stopped = False
@@ -63,7 +63,7 @@ class Relays:
     def through(self, job: Job | None) -> Job | None:
         """``job`` with the way through its relay, where one listens."""
         entry = self._entries.get(job.wanted.agent.login) if job else None
-        return job if job is None or entry is None or entry.problem else replace(job, relay=entry.way)
+        return job if job is None or entry is None else replace(job, relay=entry.way)
 
     def calls(self, agent: str) -> int:
         """Calls that ring or are up at the agent's relay: a busy phone is not to be disturbed."""
@@ -71,15 +71,21 @@ class Relays:
         return entry.relay.state().calls if entry else 0
 
     def behind(self) -> frozenset[str]:
-        """The agents whose relay goes on as it was before, because it cannot be what is wanted now."""
-        return frozenset(agent for agent, entry in self._entries.items() if entry.behind)
+        """The agents whose relay may have to be another one now, though nothing of their settings changed."""
+        replaced = any(stamp(file) != seen for file, seen in self._trust)
+        return frozenset(self._entries if replaced else self._entries.keys() & self._lacking.keys())
 
     def status(self, agent: str) -> dict[str, Any] | None:
-        """What the status tells of the agent's relay; None where there is none."""
-        entry = self._entries.get(agent)
+        """What the status tells of the agent's relay; None where none is needed."""
+        entry, problem = self._entries.get(agent), self._lacking.get(agent)
         if entry is None:
-            return None
-        return relay_as_json(entry.relay.state(), entry.relay.account.server.address, entry.problem or entry.behind)
+            return lacking_as_json(problem) if problem else None
+        return relay_as_json(entry.relay.state(), entry.relay.account.server.address, problem)
+
+    def renew(self, agent: str) -> None:
+        """Somebody wants what the server refused to be tried once more."""
+        if entry := self._entries.get(agent):
+            entry.relay.renew()
 
     async def serve(self, agent: str, job: Job | None) -> None:
         """Have the relay that ``job`` needs, and none where it needs none. Phones that are connected stay so, and calls
@@ -97,25 +103,32 @@ class Relays:
             if job is not None and self._ports.held:
                 await self._give_up_kept({await self._known_port(job.wanted.agent)})
             return
+        before = self._lacking.get(agent)
         try:
-            way = RelayWay(await self._port(job.wanted.agent), job.wanted.agent.relay.mode)
-            served = self._relay_account(job, account, way)
+            await self._have(agent, job, account)
         except ProvisionerError as error:
-            entry = self._entries.get(agent)
-            if entry is None:
-                log.error("agent %s: no relay: %s", agent, error)
-            elif entry.behind != error.problems[0]:
-                entry.behind = error.problems[0]
-                log.error("agent %s: the relay goes on as before: %s", agent, entry.behind)
-            return
-        entry = self._entries.get(agent)
-        if entry is None or entry.way.port != way.port or entry.problem:
-            await self.close(agent)
-            await self._open(agent, way, served)
+            self._lacking[agent] = problem = replace(error.problems[0], where=Place(f"agent {agent}, relay"))
+            if problem != before:
+                goes_on = "it goes on as before: " if agent in self._entries else ""
+                log.error("agent %s, relay: %s%s", agent, goes_on, error)
         else:
-            entry.way, entry.behind = way, None
-            if entry.relay.account != served:
-                await entry.relay.use(served)
+            if self._lacking.pop(agent, None):
+                log.info("agent %s, relay: it is as it should be again", agent)
+
+    async def _have(self, agent: str, job: Job, account: Account) -> None:
+        """Have the relay for ``account``. Raises ProvisionerError where that cannot be."""
+        way = RelayWay(await self._port(job.wanted.agent), job.wanted.agent.relay.mode)
+        served = self._relay_account(job, account, way)
+        entry = self._entries.get(agent)
+        if entry and entry.way.port != way.port:
+            await self._shut(agent, entry)
+            entry = None
+        if entry is None:
+            await self._open(agent, way, served)
+            return
+        entry.way = way
+        if entry.relay.account != served:
+            await entry.relay.use(served)
 
     async def forget(self, agent: str) -> None:
         """Close the agent's relay for good, and give its port up."""
@@ -132,11 +145,9 @@ class Relays:
 
     async def close(self, agent: str) -> None:
         """Close the agent's relay, and let others have its port."""
-        entry = self._entries.get(agent)
-        if entry is not None:
-            await self._end(agent, entry, for_good=True)
-            if entry.problem is None:
-                await self._ports.give_up(entry.way.port)
+        self._lacking.pop(agent, None)
+        if entry := self._entries.get(agent):
+            await self._shut(agent, entry)
 
     async def stop(self) -> None:
         """Close all relays, and open none. Their ports are kept for whoever is started next."""
@@ -152,6 +163,10 @@ class Relays:
         for port in self._ports.held & ports:
             await self._ports.give_up(port)
 
+    async def _shut(self, agent: str, entry: _Entry) -> None:
+        await self._end(agent, entry, for_good=True)
+        await self._ports.give_up(entry.way.port)
+
     async def _end(self, agent: str, entry: _Entry, *, for_good: bool = False) -> None:
         self._entries.pop(agent)
         await entry.relay.close(for_good=for_good)
@@ -159,17 +174,11 @@ class Relays:
 
     async def _open(self, agent: str, way: RelayWay, account: RelayAccount) -> None:
         self._owners = self._owners or SocketOwners()
+        sockets = await self._ports.open(way.port)
         relay = Relay(account, Around(self._owners, self._spawn, partial(self._tell, agent)))
-        entry = _Entry(way, relay)
-        try:
-            sockets = await self._ports.open(way.port)
-        except ProvisionerError as error:
-            entry.problem = Problem(Place(f"agent {agent}, relay"), error.problems[0].what, error.problems[0].fix)
-            log.error("%s", entry.problem)
-        else:
-            relay.open(*sockets)
-            log.info("agent %s: relay at %s, for phones of user %d", agent, way.address, account.uid)
-        self._entries[agent] = entry
+        relay.open(*sockets)
+        log.info("agent %s: relay at %s, for phones of user %d", agent, way.address, account.uid)
+        entry = self._entries[agent] = _Entry(way, relay)
         if self._stopped:
             await self._end(agent, entry)
 

@@ -110,6 +110,7 @@ class Workstation:
         seat.tried.clear()
         self._log_in(seat)
         await seat.first_try(self._now())
+        self._relays.renew(agent)
         return self._overview.why_not(seat)
 
     async def log_off(self, agent: str) -> tuple[Problem, ...]:

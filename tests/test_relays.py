@@ -143,9 +143,50 @@ async def test_a_file_of_authorities_that_came_back_serves_the_relay_at_the_next
         office.settle("  account: {display_name: Eva}")
         await until(lambda: "Eva" in office.written())
         assert relay(await service.status())["problems"]
+        # It is behind, and listens.
+        metrics = (await office.machine.command("status", "--format", "metrics")).out
+        assert 'softphone_provisioner_relay_listening{agent="ana"} 1' in metrics
         away.rename(office.authority)
         assert (await service.reload()).code == 0
         assert not relay(await service.status())["problems"]
+        assert "agent ana, relay: it is as it should be again" in service.log.read_text()
+
+
+async def test_authorities_that_go_missing_or_are_others_without_any_edit_reach_the_relay(office: Office):
+    kept = office.authority.read_bytes()
+    async with at_work(office) as service, handset(office.relay_port(), "1001") as phone:
+        assert (await phone.registers()).status == 200
+        office.authority.unlink()
+        assert (await service.reload()).code == 0
+        assert "cannot be read" in relay(await service.status())["problems"][0]["what"]
+        trustme.CA().cert_pem.write_to_path(str(office.authority))
+        assert (await service.reload()).code == 0
+        assert not relay(await service.status())["problems"]
+        told = await service.until(lambda status: bool(relay(status)["phones"][0]["cause"]))
+        assert "certificate" in relay(told)["phones"][0]["cause"]
+        office.authority.write_bytes(kept)
+        assert (await service.reload()).code == 0
+        await service.until(lambda status: relay(status)["phones"][0]["registration"] == "registered")
+    assert office.platform.logins == ["ana"]
+
+
+async def test_what_keeps_a_relay_from_being_there_is_told_in_the_status_and_once_in_the_journal(office: Office):
+    async with at_work(office):
+        pass
+    away = office.authority.rename(office.authority.with_name("away.pem"))
+    async with office.machine.running() as service:
+        for _ in range(2):
+            assert (await service.reload()).code == 0
+        status = await service.status()
+        assert "cannot be read" in relay(status)["problems"][0]["what"] and not status["everybody_served"]
+        told = await office.machine.command("status")
+        assert "no relay listens" in told.out and "cannot be read" in told.out
+        metrics = (await office.machine.command("status", "--format", "metrics")).out
+        assert 'softphone_provisioner_relay_listening{agent="ana"} 0' in metrics
+        assert service.log.read_text().count("cannot be read") == 1
+        away.rename(office.authority)
+        assert (await service.reload()).code == 0
+        assert (await service.status())["everybody_served"]
 
 
 async def test_a_native_phone_registers_on_an_account_that_allows_only_wss(office: Office):
@@ -224,6 +265,9 @@ async def test_a_port_that_somebody_has_is_said_and_taken_when_it_is_free(office
             status = await service.until(lambda status: bool(relay(status)["problems"]))
             assert "cannot have this port" in relay(status)["problems"][0]["what"]
             assert not status["everybody_served"]
+            assert (await service.reload()).code == 0
+            said = service.log.read_text()
+            assert said.count("cannot have this port") == 1 and "closed" not in said
             other.close()
             assert (await service.reload()).code == 0
             await service.until(lambda status: states(status) in (["written"], ["unchanged"]))
@@ -240,6 +284,18 @@ async def test_a_refused_credential_is_tried_once_and_said(office: Office):
         assert "refuses the relay's credential" in relay(status)["remarks"][0]
         assert relay(status)["phones"][0]["refusals"] == 1
     assert office.server.refused == 1
+
+
+async def test_a_refused_credential_that_the_server_accepts_since_is_used_after_a_refresh(office: Office):
+    office.server.users["1001"] = ha1_of("1001", "another")
+    async with at_work(office) as service, handset(office.relay_port(), "1001") as phone:
+        assert (await phone.registers()).status == 403
+        office.server.users["1001"] = ha1_of("1001")
+        assert (await service.reload()).code == 0
+        assert (await phone.registers()).status == 403  # behind nobody's back
+        assert (await office.machine.command("refresh", "ana")).code == 0
+        status = await service.until(lambda status: relay(status)["phones"][0]["registration"] == "registered")
+        assert not relay(status)["remarks"]
 
 
 async def test_an_agent_who_is_gone_takes_the_relay_along(office: Office):

@@ -87,9 +87,10 @@ class _Lines:
             yield f"next in {max(0, round(reload['next_at'] - self._now))} s"
 
     def _relay(self, relay: Mapping[str, Any]) -> Iterator[str]:
+        where = f"relay at port {relay['port']}" if relay["port"] else "no relay listens"
         calls = f", {relay['calls']} calls" if relay["calls"] else ""
         bad = bool(relay["problems"] or relay["remarks"])
-        yield "  " + self._marked("odd" if bad else "good", f"relay at port {relay['port']}{calls}")
+        yield "  " + self._marked("odd" if bad else "good", f"{where}{calls}")
         yield from (f"  {line}" for line in self._problems(relay["problems"]))
         yield from (printable(f"    {remark}") for remark in relay["remarks"])
         for phone in relay["phones"]:

@@ -30,7 +30,7 @@ _OF_TARGET: tuple[_Metric, ...] = (
     ("target_reload_pending", "Is the softphone still to be told that they changed?", lambda it: bool(it["reload"])),
 )
 _OF_RELAY: tuple[_Metric, ...] = (
-    ("relay_listening", "Does the agent's relay listen at its port?", lambda it: not it["problems"]),
+    ("relay_listening", "Does the agent's relay listen at its port?", lambda it: bool(it["port"])),
     ("relay_phones", "Phones at the relay.", lambda it: len(it["phones"])),
     ("relay_websockets_up", "WebSockets to the SIP server that are up.", lambda it: _count(it, "websocket", "up")),
     ("relay_registered", "Phones that are registered.", lambda it: _count(it, "registration", "registered")),

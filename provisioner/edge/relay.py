@@ -143,6 +143,13 @@ class Relay:
                 phone.replay()
         self._changed()
 
+    def renew(self) -> None:
+        """Somebody wants the credential that the server refused to be tried once more."""
+        if self._signer.forget_refusal():
+            for phone in self._phones.values():
+                phone.replay()
+            self._changed()
+
     def state(self) -> RelayState:
         """How things are."""
         signer, phones = self._signer, tuple(phone.state() for phone in self._phones.values())

@@ -25,8 +25,8 @@ BAD: dict[str, Any] = {
 }
 PHONE = {"websocket": "up", "registration": "registered", "refusals": 2, "reconnects": 1}
 RELAY: dict[str, Any] = {
-    "phones": [PHONE, PHONE | {"websocket": "away", "registration": "refused"}], "problems": [], "calls": 1,
-    "strangers": 3,
+    "port": 20000, "phones": [PHONE, PHONE | {"websocket": "away", "registration": "refused"}], "problems": [],
+    "calls": 1, "strangers": 3,
 }  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def test_a_relay_with_two_phones():
 
 
 def test_a_relay_that_cannot_listen():
-    found = read(metrics_as_text(status(agent("ana", relay=RELAY | {"problems": [PROBLEM]}))))
+    found = read(metrics_as_text(status(agent("ana", relay=RELAY | {"port": 0, "problems": [PROBLEM]}))))
     assert found["relay_listening{ana}"] == 0
 
 

@@ -13,7 +13,8 @@ CREDENTIALS = tuple(_ANSWERED_BY.values())
 
 class Signer:
     """Signs for one account, whatever flow the request came on. ``answers`` is False where phones sign themselves
-    (pass mode). Once the server has refused a signature, nothing is signed with that credential again."""
+    (pass mode). Once the server has refused a signature, nothing is signed with that credential again, unless somebody
+    asks for it."""
 
     def __init__(self, name: str, credential: Credential, *, answers: bool = True) -> None:
         self.name = name
@@ -25,11 +26,14 @@ class Signer:
     def use(self, credential: Credential, *, answers: bool) -> bool:
         """Take over new settings; says whether a refusal is over because the credential is another one."""
         changed = credential != self._credential or answers != self.answers
-        was_refused = self.refused or bool(self.other_realm)
         self._credential, self.answers = credential, answers
-        if changed:
-            self.refused, self.other_realm = False, ""
-        return changed and was_refused
+        return changed and self.forget_refusal()
+
+    def forget_refusal(self) -> bool:
+        """Sign again what the server has refused; says whether it had."""
+        was_refused = self.refused or bool(self.other_realm)
+        self.refused, self.other_realm = False, ""
+        return was_refused
 
     def sign(self, request: Request, response: Response, cnonce: str) -> Header | None:
         """The header that answers the challenge in ``response`` to ``request``; None where there is none to be given.
