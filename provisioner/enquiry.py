@@ -74,15 +74,13 @@ class _Attempt:
         except ProbeError as error:
             return self._failed(error)
         resolved = self._watch.ended()
-        first: Trial | None = None
+        trials: list[Trial] = []
         for ip in found:
             self._watch = _Watch(list(resolved))
-            trial = await self._at(ip)
-            if not _may_be_elsewhere(trial):
-                return trial
-            first = first or trial
-        assert first is not None
-        return first
+            trials.append(await self._at(ip))
+            if not _may_be_elsewhere(trials[-1]):
+                return trials[-1]
+        return max(trials, key=_tells)
 
     async def _at(self, ip: str) -> Trial:
         try:
@@ -178,6 +176,13 @@ async def _final(line: Line, query: Query, count: int, heard: _Heard) -> Respons
 def _may_be_elsewhere(trial: Trial) -> bool:
     failure = trial.failure
     return failure is not None and (failure.at in (Stage.CONNECT, Stage.TLS) or failure.obstacle is Obstacle.REFUSED)
+
+
+def _tells(trial: Trial) -> int:
+    """How much a failure says of the server: where an address has nobody, another may have one with a fault."""
+    nobody = (Obstacle.UNREACHABLE, Obstacle.REFUSED, Obstacle.NO_ANSWER)
+    obstacle = trial.failure and trial.failure.obstacle
+    return nobody.index(obstacle) if obstacle in nobody else len(nobody)
 
 
 class _Watch:

@@ -374,6 +374,20 @@ async def test_a_firewall_that_drops_everything(desk, transport: str):
     assert trial.failure is not None and trial.failure.at is (Stage.CHALLENGE if transport == "udp" else Stage.CONNECT)
 
 
+@pytest.mark.parametrize("transport", ["tls", "wss"])
+@pytest.mark.parametrize("addresses", [("127.0.0.2", "127.0.0.1"), ("127.0.0.1", "127.0.0.2")], ids=" ".join)
+async def test_of_several_addresses_that_one_is_told_where_something_answers(desk, monkeypatch, transport, addresses):
+    """As of a server whose name has an IPv6 address too, at which nothing listens."""
+
+    async def found(_: str, port: int, **__: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port)) for ip in addresses]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", found)
+    async with Registrar().over(transport, server_side(trustme.CA())) as port:
+        _, verdict = await desk(transport).at(**{transport: port}).one()
+    assert verdict.outcome is Obstacle.CERTIFICATE
+
+
 async def test_a_name_without_address(desk):
     made = desk("tcp").at(tcp=5060)
     made = replace(made, account=replace(made.account, server="nowhere.invalid"))
