@@ -84,6 +84,7 @@ class PhoneFlow:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._told: tuple[object, ...] = ()
         self._has_left = asyncio.Event()
+        self._has_ended = False
         self.last_heard = self._loop.time()
         self._sleep()
 
@@ -108,6 +109,8 @@ class PhoneFlow:
         """Go to another server from now on."""
         self._circumstances = circumstances
         await self._hang_up_on_server()
+        if self._has_ended:
+            return  # the phone hung up meanwhile
         self._line = self._new_line()
         self._flow.calls.elsewhere()
         if self._task is not None:
@@ -131,7 +134,8 @@ class PhoneFlow:
                 await self._has_left.wait()
 
     async def end(self) -> None:
-        """Hang up on the server too."""
+        """Hang up on the server too, for good."""
+        self._has_ended = True
         await self._hang_up_on_server()
 
     @property

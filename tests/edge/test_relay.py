@@ -205,6 +205,25 @@ async def test_settings_that_move_the_server_move_the_phone(tmp_path: object, se
             await desk.relay.use(desk.account)
 
 
+async def test_a_phone_that_hangs_up_while_it_is_moved_takes_its_websocket_with_it(tmp_path: object, server: SipServer):
+    second = SipServer({NAME: ha1_of(NAME)})
+    async with bench(tmp_path, server, answers=False) as one, bench(tmp_path, second) as other:
+        here, there = one.account, replace(one.account, server=other.account.server)
+        for moment in range(20):
+            async with handset(one.port, NAME) as phone:
+                await phone.asks(phone.request("OPTIONS", call_id=f"{moment}"))
+                moving = asyncio.ensure_future(one.relay.use(there))
+                for _ in range(moment):
+                    await asyncio.sleep(0)
+                phone.wire.transport.abort()
+                await moving
+            await until(lambda: one.relay.state().phones == ())
+            await one.relay.use(here)
+            await server.until(lambda: not server.open_frames)
+            await second.until(lambda: not second.open_frames)
+    # What was left behind would open its WebSocket again now, of a session that is closed.
+
+
 async def test_in_pass_mode_the_challenge_reaches_the_phone(tmp_path: object, server: SipServer):
     async with bench(tmp_path, server, answers=False) as one, handset(one.port, NAME) as phone:
         assert (await phone.registers()).status == 401
