@@ -41,7 +41,7 @@ class Couriers:
     """The couriers that are connected. ``own`` are the hands for homes of the user that this runs as."""
 
     def __init__(self, own: Hands, work: Work, desk: Desk, spawn: Spawn) -> None:
-        self._own = own
+        self.own = own
         self._work = work
         self._desk = desk
         self._spawn = spawn
@@ -50,7 +50,7 @@ class Couriers:
 
     def hands(self, seat: Seat) -> Hands | None:
         """Those that reach the seat's home; None when its user has no session now."""
-        return self._own if seat.uid is None else self._hands.get(seat.uid)
+        return self.own if seat.uid is None else self._hands.get(seat.uid)
 
     def present(self, seat: Seat) -> bool:
         """Is there a session of the seat's user, or was there one a moment ago?"""

@@ -24,6 +24,7 @@ from provisioner.edge.store import Store
 from provisioner.noting import Keeper, note
 from provisioner.seat import Seat
 from provisioner.site import Served
+from provisioner.telling import tell
 from provisioner.waiting import first_of
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,15 @@ class Logins:
         """Let a login that is due wait a random part of the splay, so that workstations do not arrive together."""
         if seat.next_at is not None and not self._hurry:
             seat.next_at = max(seat.next_at, self._now() + self._chance() * self.policy.splay)
+
+    def resumed(self, seat: Seat, seconds: float) -> None:
+        """The machine was suspended for so long: what came due meanwhile is due now, and so is a login of whom the
+        platform has dropped since, unless it refused that before."""
+        least = self.policy.again_after
+        if least and seconds >= least and seat.holds and seat.next_at is not None:
+            seat.renew = True
+            seat.forget_failures()
+        self.delay(seat)
 
     def resume(self, seat: Seat) -> None:
         """Go on with the failures that a seat had before a restart or an edit, unless they were of other settings.
@@ -244,10 +254,9 @@ def describe(attempt: Attempt, next_at: float | None, now: float) -> str:
 
 
 def _tell(seat: Seat) -> None:
-    """Log what keeps the agent from being served before anybody is asked, once."""
+    """Log what keeps the agent from being served before anybody is asked, and when it is over, once."""
     told, seat.told = seat.told, seat.served.problems
-    for problem in seat.told if seat.told != told else ():
-        log.log(logging.INFO if problem.remark else logging.WARNING, "agent %s: %s", seat.login, problem)
+    tell(told, seat.told, who=f"agent {seat.login}: ")
 
 
 def _address(platform: Platform, url: str) -> PlatformAddress:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,12 +17,24 @@ from provisioner.hands import Hands, Work
 from provisioner.refresh import AgentReport, Order, order_of, report_of, waiting
 from provisioner.reloads import Reloads
 from provisioner.seat import Seat, is_served
+from provisioner.telling import tell
 from provisioner.waiting import Spawn
 
 log = logging.getLogger(__name__)
 _SWEEP = 200
 # Long for a courier, short for those who come after it.
 PATIENCE = 1.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Removal:
+    """Files of ``agent``, who is not served any more where ``hands`` reach, and the ``problems`` that they are still
+    there for. ``delivering`` is held by whoever brings files of that agent."""
+
+    agent: str
+    hands: Hands
+    delivering: asyncio.Lock
+    problems: tuple[Problem, ...] = ()
 
 
 class Phones:
@@ -38,6 +51,7 @@ class Phones:
         self._reloads = reloads
         self._late: Counter[int] = Counter()
         self._freed: set[str] = set()
+        self._left: dict[tuple[int | None, str], _Removal] = {}
 
     async def bring(self, seat: Seat, job_of: Callable[[Seat], Job | None]) -> None:
         """Make the files of ``seat`` what its job asks for, and have the phones told whose content changed."""
@@ -47,11 +61,23 @@ class Phones:
         """Remove all files of ``seat``. Where its home is out of reach the courier does it when it comes."""
         await self._reloads.remove(seat)
         if hands := self._hands(seat):
-            await self._patiently(seat.uid, self._remove(hands, seat))
+            removal = _Removal(seat.login, hands, seat.delivering)
+            await self._patiently(seat.uid, self._remove(seat.uid, removal, seat))
+
+    async def remove_left(self, agents: Iterable[str], hands: Hands) -> None:
+        """Remove the files of ``agents`` whom only an earlier run has served, and that our own ``hands`` reach."""
+        for agent in sorted(agents):
+            await self._take_away(None, _Removal(agent, hands, asyncio.Lock()))
+
+    def left(self) -> tuple[Problem, ...]:
+        """Why files are still there of agents who are not served any more."""
+        return tuple(problem for removal in self._left.values() for problem in removal.problems)
 
     async def mend(self, seats: Iterable[Seat], job_of: Callable[[Seat], Job | None]) -> None:
         """Bring the files anew that somebody deleted, edited or loosened since they were written, or that lack
-        something."""
+        something, and remove those that could not be removed before."""
+        for (uid, _), removal in list(self._left.items()):
+            await self._patiently(uid, self._remove(uid, removal))
         by_uid: dict[int | None, list[Seat]] = {None: []}
         for seat in seats:
             by_uid.setdefault(seat.uid, []).append(seat)
@@ -80,22 +106,35 @@ class Phones:
             if job is None:
                 self._reloads.wake(seat)
                 return
+            self._left.pop((seat.uid, seat.login), None)
             served, before = seat.served, seat.report
             seat.report = await self._deliver(seat, job)
             seat.rendered = served
             _tell(seat.report, before)
             self._reloads.wake(seat)
 
-    async def _remove(self, hands: Hands, seat: Seat) -> None:
-        async with seat.delivering:  # what is being brought just now is removed after it
-            await self._reloads.remove(seat)
-            try:
-                problems, freed = await hands.remove(seat.login)
-            except ProvisionerError as error:
-                problems, freed = error.problems, frozenset()
-            self._freed |= freed
-        for problem in problems:
-            log.warning("%s", problem)
+    async def _remove(self, uid: int | None, removal: _Removal, seat: Seat | None = None) -> None:
+        async with removal.delivering:  # what is being brought just now is removed after it
+            if seat:
+                await self._reloads.remove(seat)
+            elif (uid, removal.agent) not in self._left:
+                return
+            await self._take_away(uid, removal)
+
+    async def _take_away(self, uid: int | None, removal: _Removal) -> None:
+        agent, lost = removal.agent, False
+        try:
+            problems, freed = await removal.hands.remove(agent)
+        except ProvisionerError as error:
+            problems, freed = error.problems, frozenset()
+            lost = uid is not None  # that courier does it when it comes again
+        self._freed |= freed
+        tell(removal.problems, problems)
+        self._left.pop((uid, agent), None)
+        if not problems:
+            log.info("agent %s: files removed", agent)
+        elif not lost:
+            self._left[uid, agent] = replace(removal, problems=problems)
 
     async def _mend(self, seats: list[Seat], job_of: Callable[[Seat], Job | None]) -> None:
         for start in range(0, len(seats), _SWEEP):
@@ -140,10 +179,10 @@ def _tell(report: AgentReport, before: AgentReport | None) -> None:
     for target in report.targets:
         if target.state is State.WRITTEN:
             log.info("agent %s: %s written: %s", report.agent, target.target, ", ".join(target.changed))
-    known = set(_problems(before)) if before else set()
-    for problem in _problems(report):
-        if problem not in known:
-            log.log(logging.INFO if problem.remark else logging.WARNING, "%s", problem)
+    known, found = _problems(before) if before else [], _problems(report)
+    if report.waiting or not report.targets:  # nobody has looked
+        found = [*known, *found]
+    tell(known, found)
 
 
 def _problems(report: AgentReport) -> list[Problem]:

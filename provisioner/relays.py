@@ -134,8 +134,13 @@ class Relays:
         """Close the agent's relay for good, and give its port up."""
         async with self._busy.setdefault(agent, asyncio.Lock()):
             await self.close(agent)
-            drop = partial(Store.drop_relay_port, agent=agent)
-            await note(self._ask, drop, f"agent {agent}: no other agent gets the port of the relay")
+            await note(
+                self._ask, partial(self._drop_port, agent), f"agent {agent}: no other agent gets the port of the relay"
+            )
+
+    def _drop_port(self, agent: str, store: Store) -> None:
+        if agent not in self._entries:  # who has come back since keeps it
+            store.drop_relay_port(agent)
 
     async def keep_for(self, agents: Iterable[AgentSettings]) -> None:
         """Let others have the ports that were kept since the service was here last, unless they are for ``agents``."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from provisioner.core.problem import Problem
 from provisioner.core.report import problem_as_json
+from provisioner.telling import tell
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +21,7 @@ class Standing:
         self._loaded_at = 0.0
         self._refused_at: float | None = None
         self._problems: tuple[Problem, ...] = ()
+        self._told: tuple[Problem, ...] = ()
 
     @property
     def refused(self) -> bool:
@@ -28,6 +30,8 @@ class Standing:
 
     def accept(self, *, new: bool) -> None:
         """What is on the disk is in force; ``new`` says that it was another one before."""
+        if self.refused:
+            log.info("configuration: what is on the disk is in force")
         self._refused_at, self._problems = None, ()
         if new:
             self._loaded_at = self._now()
@@ -38,6 +42,12 @@ class Standing:
             log.error("configuration refused: %s", problem)
         self._refused_at, self._problems = self._refused_at or self._now(), problems
         return problems
+
+    def tell(self, problems: Iterable[Problem]) -> None:
+        """Log what is wrong though the configuration is in force, once, and when it is over. ``problems`` may be
+        remarks too, of which nothing is logged."""
+        before, self._told = self._told, tuple(problem for problem in problems if not problem.remark)
+        tell(before, self._told)
 
     def as_json(self, remarks: Iterable[Problem]) -> dict[str, Any]:
         """For the status; ``remarks`` are those of the configuration in force."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -96,6 +97,7 @@ class Workstation:
                 return self._standing.refuse(error.problems)
             self._standing.accept(new=self._site is None or not site.is_like(self._site))
             await self._switch(site)
+            self._standing.tell(self._odd())
             return ()
 
     async def refresh(self, agent: str) -> tuple[Problem, ...]:
@@ -124,21 +126,15 @@ class Workstation:
 
     async def check(self) -> None:
         """Repair what somebody deleted, edited or loosened since it was written."""
-        for problem in self._bench.store.lost():
-            log.error("%s", problem)
+        with suppress(ProvisionerError):  # the status and the log have it
+            await self._work(self._bench.store.catch_up)
+        self._standing.tell(self._odd())
         await self._phones.mend([seat for seat in self._seats.values() if seat.rendered is not None], self._job)
 
     def resumed(self, seconds: float) -> None:
-        """The machine was suspended for so long: do what came due meanwhile, and log in anew whom the platform has
-        dropped since, unless it refused that before."""
-        if seconds < 1.0:  # it was none
-            return
-        least = self.site.settings.login.again_after
-        for seat in self._seats.values():
-            if least and seconds >= least and seat.holds and seat.next_at is not None:
-                seat.renew = True
-                seat.forget_failures()
-            self._logins.delay(seat)
+        """The machine was suspended for so long: do what came due meanwhile."""
+        for seat in self._seats.values() if seconds >= 1.0 else ():  # less is none
+            self._logins.resumed(seat, seconds)
             self._log_in(seat)
 
     async def first_logins(self) -> None:
@@ -164,7 +160,7 @@ class Workstation:
 
     def status(self) -> dict[str, Any]:
         """Everything that there is to tell, without secrets."""
-        return self._overview.status((*self._bench.store.lost(), *(self._site.remarks if self._site else ())))
+        return self._overview.status((*self._odd(), *self._phones.left()))
 
     def summary(self) -> str:
         """The state in one line, for systemd."""
@@ -189,6 +185,10 @@ class Workstation:
         if self.site.settings.login.at == "session" and not self.couriers.present(seat):
             await self._logins.log_off(seat)
             await self._relays.serve(seat.login, self._job(seat))
+
+    def _odd(self) -> tuple[Problem, ...]:
+        """What is wrong with state and configuration, though the service works with them."""
+        return (*self._bench.store.lost(), *(self._site.remarks if self._site else ()))
 
     async def _switch(self, site: Site) -> None:
         first = self._site is None
@@ -234,10 +234,10 @@ class Workstation:
         await self._reloads.take_up(self._seats)
         self.couriers.expect({seat.uid for seat in self._seats.values() if seat.uid is not None and seat.holds})
         ours = {seat.login for seat in self._seats.values() if seat.uid is None}
-        for problem in await self._work(partial(self._bench.cycle.keep, ours)):
-            log.warning("%s", problem)
-        left = [session for login, session in sessions.items() if login not in site.served]
-        await self._departures.forget(left, attempts, site.settings)
+        left = await self._work(self._bench.cycle.agents) - ours
+        await self._phones.remove_left(left, self.couriers.own)
+        gone = [session for login, session in sessions.items() if login not in site.served]
+        await self._departures.forget(gone, attempts, site.settings)
 
     def _change(self, seat: Seat, served: Served) -> bool:
         """Take over new settings; says whether files are to be made from the session at hand."""
@@ -283,14 +283,13 @@ class Workstation:
         seat.changed.set()
         await self._phones.remove(seat)
         await self._relays.forget(seat.login)
-        log.info("agent %s: not configured any more, files removed", seat.login)
 
     def _read(self, *, look: bool) -> tuple[Site, frozenset[str]]:
         """What is on the disk now: the site, and who has files."""
         return self._bench.reader.read(look=look), self._bench.cycle.agents()
 
     async def _strike(self, change: Callable[[Store], None], agent: str) -> None:
-        await note(self._keep, change, f"agent {agent}: what is over stays in the state until the next start")
+        await note(self._keep, change, f"agent {agent}: what is over stays in the state for now")
 
     async def _keep(self, change: Callable[[Store], T]) -> T:
         return await self._work(lambda: change(self._bench.store))

@@ -378,8 +378,34 @@ async def test_the_log_says_once_what_keeps_an_agent_from_being_logged_in(machin
         agent.write_text(agent.read_text().replace("/nowhere", "/nowhere-else"))
         await service.reload()
     said = [line for line in service.log.read_text().splitlines() if "nowhere" in line]
-    assert len(said) == 2 and "nowhere-else" in said[1]
-    assert all(f"agent ana: {agent}:2:3: the password's file" in line for line in said)
+    assert len(said) == 3 and "nowhere-else" in said[1] and "agent ana: over: " in said[2]
+    assert all(f"{agent}:2:3: the password's file" in line for line in said)
+
+
+async def test_the_log_tells_of_a_broken_template_and_of_a_refusal_and_when_they_are_over(machine: Machine):
+    shipped, own = Path(__file__).parents[1] / "templates" / "json", machine.places.site_templates / "own"
+    shutil.copytree(shipped, own)
+    machine.agent("ana", "  targets: [own]")
+    template, mistake = own / "account.json.j2", machine.agents_d / "mistake.yaml"
+    right = template.read_text()
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        before = len(service.log.read_text())
+        template.write_text("{% if")
+        mistake.write_text("agents: [")
+        for _ in range(2):
+            assert (await service.reload()).code == 1
+        mistake.unlink()
+        for _ in range(2):
+            assert (await service.reload()).code == 0
+        template.write_text(right)
+        assert (await service.reload()).code == 0
+        said = [line.split(maxsplit=1)[1] for line in service.log.read_text()[before:].splitlines()]
+    refused, in_force, broken, over = said
+    assert refused.startswith(f"ERROR   configuration refused: {mistake}:")
+    assert in_force == "INFO    configuration: what is on the disk is in force"
+    assert broken.startswith(f"WARNING {template}:1:1: this is not a Jinja template")
+    assert over.startswith(f"INFO    over: {template}:1:1: this is not a Jinja template")
 
 
 @pytest.mark.parametrize("verb", [["status"], ["reload", "--wait"], ["refresh", "ana"], ["log-off", "ana"]])

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.demo.platform import ERROR, REFUSAL, SimulatedPlatform
+from provisioner.demo.platform import ERROR, REFUSAL, SimulatedAgent, SimulatedPlatform
 from provisioner.edge.kept_ports import KeptPorts
 from provisioner.edge.service import Systemd
 from provisioner.logins import Chances
 from provisioner.opening import open_workbench
 from provisioner.workstation import Workstation
-from tests.machine import PATIENCE, Machine, until
+from tests.machine import PATIENCE, Machine, Service, until
 
 SHARED = "  targets: [{target: json, path: /srv/shared}]"
 
@@ -67,7 +67,7 @@ async def test_a_refresh_that_the_state_does_not_take_is_done_and_answered(
         with state_cannot_be_written(machine):
             done = await machine.command("refresh", "ana")
         assert (done.code, done.err) == (0, "")
-        assert "agent ana: what is over stays in the state until the next start" in service.log.read_text()
+        assert "agent ana: what is over stays in the state for now" in service.log.read_text()
     assert platform.logins == ["ana", "ana"]
 
 
@@ -169,3 +169,81 @@ async def test_what_came_due_while_the_machine_was_suspended_is_done_when_it_wak
         clock[0] += 601.0
         workstation.resumed(601.0)
         await platform.arrived(2)
+
+
+async def test_what_the_state_did_not_take_is_there_after_a_restart(machine: Machine, platform: SimulatedPlatform):
+    file = machine.agent("ana", "  targets: [json]")
+    machine.agent("beto", "  targets: [json]")
+    machine.agent("carla", "  targets: [json]")
+    async with machine.running() as service:
+        await service.logged_in("ana", "beto", "carla")
+        with state_cannot_be_written(machine):
+            platform.put(SimulatedAgent("ana", "newer", "1001"))
+            file.write_text(file.read_text().replace("pw-ana", "newer"))
+            assert (await machine.command("log-off", "beto")).code == 0
+            platform.answer_next("carla", REFUSAL)
+            assert (await machine.command("refresh", "carla")).code == 1
+            await until(lambda: platform.logins.count("ana") == 2)
+            (problem,) = (await service.status())["configuration"]["problems"]
+            assert "the state cannot be used: database is locked" in problem["what"]
+        assert (await service.reload()).code == 0
+        assert (await service.status())["configuration"]["problems"] == []
+        said = service.log.read_text()
+        assert f"over: {problem['where']}: {problem['what']}" in said
+        logins = [*platform.logins]
+    async with machine.running() as service:
+        found = {agent["agent"]: agent["login"] for agent in (await service.logged_in("ana"))["agents"]}
+        assert found["beto"]["state"] == "logged off" and found["carla"]["cause"].startswith("the last login: refused")
+        assert (await service.reload()).code == 0
+    assert platform.logins == logins
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_files_of_agents_who_are_gone_are_told_until_they_can_be_removed(machine: Machine, restarted: bool):
+    machine.agent("beto", "  targets: [json]")
+    file = machine.agent("ana", "  targets: [{target: json, path: /srv/phones}]")
+    folder, elsewhere = machine.root / "srv", machine.root / "elsewhere"
+    async with machine.running() as service:
+        await service.logged_in("ana", "beto")
+        folder.rename(elsewhere)
+        folder.symlink_to(elsewhere)
+        if not restarted:
+            file.unlink()
+            await service.until(lambda status: len(status["agents"]) == 1)
+            await still_there_until_the_link_is_gone(service, folder, elsewhere)
+    if restarted:
+        file.unlink()
+        async with machine.running() as service:
+            await still_there_until_the_link_is_gone(service, folder, elsewhere)
+
+
+async def still_there_until_the_link_is_gone(service: Service, folder: Path, elsewhere: Path) -> None:
+    assert (await service.reload()).code == 0
+    (problem,) = (await service.status())["configuration"]["problems"]
+    assert (problem["where"], problem["what"][:23]) == (str(folder), "this is a symbolic link")
+    assert "files removed" not in service.log.read_text()
+    folder.unlink()
+    elsewhere.rename(folder)
+    assert (await service.reload()).code == 0
+    assert (await service.status())["configuration"]["problems"] == []
+    assert list(folder.rglob("*.json")) == []
+    said = service.log.read_text()
+    assert said.count("symbolic link, which is not followed (") == 1 and "agent ana: files removed" in said
+
+
+async def test_files_that_could_not_be_removed_are_those_of_an_agent_who_came_back(machine: Machine):
+    phone = "  targets: [{target: json, path: /srv/phones}]"
+    file = machine.agent("ana", phone)
+    folder, elsewhere = machine.root / "srv", machine.root / "elsewhere"
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        folder.rename(elsewhere)
+        folder.symlink_to(elsewhere)
+        file.unlink()
+        await service.until(lambda status: not status["agents"])
+        folder.unlink()
+        elsewhere.rename(folder)
+        machine.agent("ana", phone)
+        await service.logged_in("ana")
+        assert (await service.reload()).code == 0
+        assert (folder / "phones" / "account.json").exists()

@@ -8,7 +8,8 @@ held before their last change where that may be wanted back.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path, PurePosixPath
@@ -38,6 +39,10 @@ class LedgerEntry:
         return f"{self.base.rstrip('/')}/{self.path}"
 
 
+# Changes that are remembered until the disk takes them.
+_MOST_LATE = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class PreviousFile:
     """What a file of ours held before it was replaced."""
@@ -58,16 +63,36 @@ class Store:
         self._path = path
         self._file = _file_at(path)
         self.remarks = tuple(remarks)
+        self._late: deque[Callable[[Store], None]] = deque(maxlen=_MOST_LATE)
+        self._why_late: tuple[Problem, ...] = ()
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
 
+    def note(self, change: Callable[[Store], None]) -> None:
+        """Make a ``change``, after those that are late. Where the disk does not take them this raises ProvisionerError,
+        and they are made later."""
+        self._late.append(change)
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Make the changes that are late, in their order. Raises as ``note``."""
+        try:
+            with self.transaction():
+                for change in self._late:
+                    change(self)
+        except ProvisionerError as error:
+            self._why_late = error.problems
+            raise
+        self._late.clear()
+        self._why_late = ()
+
     def lost(self) -> tuple[Problem, ...]:
-        """Why the next start will know nothing of what is kept here: somebody deleted or replaced the file since it was
-        opened. May be called in any thread."""
+        """Why the next start will not know what is noted here: the disk does not take it, or somebody deleted or
+        replaced the file since it was opened. May be called in any thread."""
         if _file_at(self._path) == self._file:
-            return ()
+            return self._why_late
         what = "this state was deleted or replaced while it was in use: what is kept now is lost at the next start"
         return (Problem(Place(str(self._path)), what, "restart the service: it logs agents in again and keeps that"),)
 
