@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import partial
 
@@ -36,16 +36,25 @@ class Discovery:
         self._reader = reader
         self._keep = keep
         self._now = now
+        self._told: dict[str, str] = {}
 
     async def look(self, seat: Seat, job: Job) -> None:
         """Ask, and let ``seat`` and the state know what was found. What goes wrong is logged."""
         account = _account_to_ask_for(job)
-        realm = await self._seen(account, job) if account else None
+        realm = await self._seen(account, job, seat) if account else None
         if realm is None or seat.identity != job.wanted.identity:
             return
         put = partial(Store.put_realm, agent=seat.identity.at_platform, realm=realm)
         await note(self._keep, put, f"agent {seat.login}: the realm is not kept across a restart")
         seat.served = self._reader.with_realm(seat.served, realm)
+
+    async def look_again(self, seats: Iterable[Seat], look: Callable[[Seat], Awaitable[None]]) -> None:
+        """Have ``look`` called for those of ``seats`` whose server may answer now and did not before, one after the
+        other. A hash that it refused is no reason to ask again."""
+        for seat in seats:
+            wanted = seat.served.wanted.platform.discover_realm and seat.served.secrets.seen_realm is None
+            if wanted and seat.unasked and seat.holds and not seat.looking:
+                await look(seat)
 
     def not_forgotten(self, old: Served, new: Served) -> Served:
         """``new`` with the realm that was seen for ``old``: a reading that began before may know nothing of it yet."""
@@ -53,18 +62,19 @@ class Discovery:
         same = wanted.identity.at_platform == old.wanted.identity.at_platform and wanted.platform.discover_realm
         return self._reader.with_realm(new, realm) if realm and same and not new.secrets.seen_realm else new
 
-    async def _seen(self, account: Account, job: Job) -> str | None:
+    async def _seen(self, account: Account, job: Job, seat: Seat) -> str | None:
         platform, trials = job.wanted.platform, tuple[Trial, ...]()
         passwords = passwords_of(job)
         try:
             who = Enquirer(account, passwords, tls_context(platform.ca_file), platform.connect_timeout)
         except ProvisionerError as error:
-            log.warning("agent %s: the realm cannot be asked for: %s", account.agent, error)
+            self._warn(account.agent, f"the realm cannot be asked for: {error}")
             return None
         with suppress(TimeoutError):
             async with asyncio.timeout(platform.timeout):
                 trials = await enquire(who, [one for one in account.transports if one in VERIFIED])
         realm = realm_shown(trials)
+        seat.unasked = not any(trial.signed for trial in trials)
         if realm is None:
             self._tell_why_not(trials, Asked(account, passwords, self._now(), platform.connect_timeout))
         else:
@@ -74,7 +84,13 @@ class Discovery:
     def _tell_why_not(self, trials: Iterable[Trial], asked: Asked) -> None:
         told = "; ".join(dict.fromkeys(verdict.what for verdict in judge(trials, asked))) or "no answer in time"
         fix = f"`provisioner verify {asked.account.agent}` tells more"
-        log.warning("agent %s: the realm stays unproven: %s (%s)", asked.account.agent, told, fix)
+        self._warn(asked.account.agent, f"the realm stays unproven: {told} ({fix})")
+
+    def _warn(self, agent: str, what: str) -> None:
+        """Once, though it is found again and again."""
+        if self._told.get(agent) != what:
+            log.warning("agent %s: %s", agent, what)
+        self._told[agent] = what
 
 
 def _account_to_ask_for(job: Job) -> Account | None:

@@ -26,11 +26,11 @@ class Overview:
         self._present = present
         self._relay = relay
 
-    def status(self, remarks: Iterable[Problem]) -> dict[str, Any]:
-        """Everything; ``remarks`` are those of the configuration in force."""
+    def status(self, problems: Iterable[Problem]) -> dict[str, Any]:
+        """Everything; ``problems`` are nobody's and not the configuration's."""
         seats = self._seats.values()
         return {
-            "configuration": self._standing.as_json(remarks),
+            "configuration": self._standing.as_json(problems),
             "agents": [self._seat(seat) for seat in seats],
             "everybody_served": all(is_served(seat) or self._is_away(seat) for seat in seats),
         }

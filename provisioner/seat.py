@@ -29,7 +29,7 @@ class Seat:
     in or off, ``delivering`` by whoever brings files. ``rendered`` is what the files were made from last, ``told`` the
     problems of ``served`` that the log has named. ``reloads`` is what phones are still to be told, by the folder of
     their files. ``gone`` says that this agent is served no longer, ``asking`` that the platform is asked to log it in,
-    ``looking`` that its realm is being looked for.
+    ``looking`` that its realm is being looked for, ``unasked`` that no server has answered for which realm its hash is.
     """
 
     served: Served
@@ -50,6 +50,7 @@ class Seat:
     gone: bool = False
     asking: bool = False
     looking: bool = False
+    unasked: bool = True
 
     @property
     def login(self) -> str:

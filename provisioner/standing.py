@@ -21,6 +21,7 @@ class Standing:
         self._loaded_at = 0.0
         self._refused_at: float | None = None
         self._problems: tuple[Problem, ...] = ()
+        self._remarks: tuple[Problem, ...] = ()
         self._told: tuple[Problem, ...] = ()
 
     @property
@@ -28,11 +29,11 @@ class Standing:
         """Is there a newer configuration that cannot be used?"""
         return self._refused_at is not None
 
-    def accept(self, *, new: bool) -> None:
-        """What is on the disk is in force; ``new`` says that it was another one before."""
+    def accept(self, remarks: tuple[Problem, ...], *, new: bool) -> None:
+        """What is on the disk is in force, in spite of ``remarks``; ``new`` says that it was another one before."""
         if self.refused:
             log.info("configuration: what is on the disk is in force")
-        self._refused_at, self._problems = None, ()
+        self._refused_at, self._problems, self._remarks = None, (), remarks
         if new:
             self._loaded_at = self._now()
 
@@ -44,15 +45,16 @@ class Standing:
         return problems
 
     def tell(self, problems: Iterable[Problem]) -> None:
-        """Log what is wrong though the configuration is in force, once, and when it is over. ``problems`` may be
-        remarks too, of which nothing is logged."""
-        before, self._told = self._told, tuple(problem for problem in problems if not problem.remark)
+        """Log what is wrong though the configuration is in force, and ``problems`` beside it, once, and when it is
+        over."""
+        found = (*problems, *self._remarks)
+        before, self._told = self._told, tuple(problem for problem in found if not problem.remark)
         tell(before, self._told)
 
-    def as_json(self, remarks: Iterable[Problem]) -> dict[str, Any]:
-        """For the status; ``remarks`` are those of the configuration in force."""
+    def as_json(self, problems: Iterable[Problem]) -> dict[str, Any]:
+        """For the status; ``problems`` are those beside the configuration."""
         return {
             "loaded_at": self._loaded_at,
             "refused_at": self._refused_at,
-            "problems": [problem_as_json(problem) for problem in (*self._problems, *remarks)],
+            "problems": [problem_as_json(problem) for problem in (*self._problems, *problems, *self._remarks)],
         }

@@ -95,9 +95,9 @@ class Workstation:
                     brake(owners | self._seats.keys(), site.served.keys())
             except ProvisionerError as error:
                 return self._standing.refuse(error.problems)
-            self._standing.accept(new=self._site is None or not site.is_like(self._site))
+            self._standing.accept(site.remarks, new=self._site is None or not site.is_like(self._site))
             await self._switch(site)
-            self._standing.tell(self._odd())
+            self._standing.tell(self._bench.store.lost())
             return ()
 
     async def refresh(self, agent: str) -> tuple[Problem, ...]:
@@ -128,8 +128,9 @@ class Workstation:
         """Repair what somebody deleted, edited or loosened since it was written."""
         with suppress(ProvisionerError):  # the status and the log have it
             await self._work(self._bench.store.catch_up)
-        self._standing.tell(self._odd())
+        self._standing.tell(self._bench.store.lost())
         await self._phones.mend([seat for seat in self._seats.values() if seat.rendered is not None], self._job)
+        self._spawn(self._discovery.look_again(list(self._seats.values()), self._logged_in))
 
     def resumed(self, seconds: float) -> None:
         """The machine was suspended for so long: do what came due meanwhile."""
@@ -160,7 +161,7 @@ class Workstation:
 
     def status(self) -> dict[str, Any]:
         """Everything that there is to tell, without secrets."""
-        return self._overview.status((*self._odd(), *self._phones.left()))
+        return self._overview.status((*self._bench.store.lost(), *self._phones.left()))
 
     def summary(self) -> str:
         """The state in one line, for systemd."""
@@ -185,10 +186,6 @@ class Workstation:
         if self.site.settings.login.at == "session" and not self.couriers.present(seat):
             await self._logins.log_off(seat)
             await self._relays.serve(seat.login, self._job(seat))
-
-    def _odd(self) -> tuple[Problem, ...]:
-        """What is wrong with state and configuration, though the service works with them."""
-        return (*self._bench.store.lost(), *(self._site.remarks if self._site else ()))
 
     async def _switch(self, site: Site) -> None:
         first = self._site is None

@@ -16,7 +16,7 @@ from provisioner.core.realm import ha1
 from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform
 from provisioner.discovery import Discovery
 from provisioner.opening import reader_of
-from tests.machine import Machine
+from tests.machine import Machine, until
 from tests.registrar import Manner, Registrar, server_side
 
 JSON = "  targets: [json]"
@@ -120,6 +120,36 @@ async def test_a_realm_that_nothing_proves_is_not_used(bureau: Bureau):
     told = service.log.read_text()
     assert "the realm stays unproven" in told and "provisioner verify ana" in told
     assert len(bureau.registrar.signatures()) == 1
+
+
+async def test_a_server_that_did_not_answer_is_asked_again_and_nobody_logged_in(bureau: Bureau):
+    authority = bureau.machine.root / "ca.pem"
+    right = authority.read_bytes()
+    trustme.CA().cert_pem.write_to_path(str(authority))
+    async with bureau.machine.running() as service:
+        await service.logged_in("ana")
+        assert bureau.realm() == "asterisk"
+        authority.unlink()
+        for _ in range(2):
+            assert (await service.reload()).code == 0
+            await until(lambda: "the realm cannot be asked for" in service.log.read_text())
+        authority.write_bytes(right)
+        assert (await service.reload()).code == 0
+        await until(lambda: bureau.realm() == "acme")
+        assert service.log.read_text().count("the realm cannot be asked for") == 1
+    assert bureau.platform.logins == ["ana"]
+
+
+async def test_a_hash_that_the_server_refused_is_not_shown_again(bureau: Bureau):
+    bureau.registrar.password = "another"
+    async with bureau.machine.running() as service:
+        await service.logged_in("ana")
+        for _ in range(2):
+            assert (await service.reload()).code == 0
+        bureau.registrar.password = SIP_PASSWORD
+        assert (await bureau.machine.command("refresh", "ana")).code == 0
+        await until(lambda: bureau.realm() == "acme")
+    assert len(bureau.registrar.signatures()) == 2
 
 
 @pytest.mark.parametrize("transport", ["udp", "ws,udp"])

@@ -55,9 +55,9 @@ _PLATFORM = mapping(
             sample=["asterisk", "acme"],
         ),
         "discover_realm": switch(
-            "Ask the SIP server for its realm at each login, where it cannot be proven otherwise and `realm` is not "
-            "set: over wss or tls, without touching the line. What it asks for is used once it has accepted the hash "
-            "with it.",
+            "Ask the SIP server for its realm at each login, and again as long as it does not answer, where the realm "
+            "cannot be proven otherwise and `realm` is not set: over wss or tls, without touching the line. What it "
+            "asks for is used once it has accepted the hash with it.",
             False,
         ),
         "domain": HOST_NAME
