@@ -42,9 +42,12 @@ from provisioner.logins import Chances, Logins, describe
 from provisioner.seat import Seat, seat_as_json
 from provisioner.site import Served
 from tests.examples import AGENT, PLATFORM, POLICY
+from tests.machine import PATIENCE
 
 PASSWORD = "S3cr3t-pw"
 NOON = 1_000_000.0
+# A wait ends after its seconds, though the clock stands still: of these none does before a test is over.
+LONG = replace(POLICY, first_retry=1000.0, longest_retry=60_000.0)
 
 
 @dataclass
@@ -127,7 +130,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     platform = SimulatedPlatform([SimulatedAgent(login, PASSWORD, f"1{n}") for n, login in enumerate(NAMES)])
     platform.put(BYSTANDER)
     store = open_store(tmp_path / "state")
-    give_up = asyncio.get_running_loop().call_later(10, cancel_everything)
+    give_up = asyncio.get_running_loop().call_later(PATIENCE, cancel_everything)
     try:
         async with serve(platform) as url:
             made = Desk(platform, url, store)
@@ -283,15 +286,16 @@ async def test_a_password_that_was_refused_stays_so_when_it_could_not_be_read_me
 
 @pytest.mark.parametrize("answer", [ERROR, Canned(500), Canned(502), GARBAGE, OVERSIZE, Canned(), Disconnect()])
 async def test_trouble_is_retried_with_growing_patience(desk, answer):
+    desk.start(LONG)
     desk.platform.answer_next("marta", answer, times=4)
     seat = desk.seat()
     task = desk.begin(seat)
     due = NOON
-    for patience in (1.0, 2.0, 4.0, 8.0):
+    for patience in (1000.0, 2000.0, 4000.0, 8000.0):
         await desk.tried(seat)
         assert seat.attempt is not None
         assert (seat.attempt.kind, seat.attempt.at, seat.next_at) == (TROUBLE, due, due + patience)
-        await desk.at(due + patience - 0.5, seat)
+        await desk.at(due + patience - 500, seat)
         await desk.nobody("marta")
         due += patience
         await desk.at(due, seat)
@@ -493,40 +497,40 @@ async def test_who_is_waited_for_is_tried_once(desk):
 
 
 async def test_a_session_is_refreshed_when_it_is_old(desk):
-    desk.start(replace(POLICY, refresh_every=100.0))
+    desk.start(replace(LONG, refresh_every=10_000.0))
     seat = desk.seat()
     task = desk.begin(seat)
     for round_ in range(3):
         await desk.tried(seat)
         assert seat.session is not None
-        assert seat.session.logged_in_at == NOON + 100 * round_
-        await desk.at(NOON + 100 * round_ + 99, seat)
+        assert seat.session.logged_in_at == NOON + 10_000 * round_
+        await desk.at(NOON + 10_000 * round_ + 9900, seat)
         await desk.nobody("marta")
-        await desk.at(NOON + 100 * (round_ + 1), seat)
+        await desk.at(NOON + 10_000 * (round_ + 1), seat)
     await desk.tried(seat)
     task.cancel()
     assert desk.platform.logins.count("marta") == 4
 
 
 async def test_a_failing_refresh_does_not_hammer_and_keeps_the_session(desk):
-    desk.start(replace(POLICY, refresh_every=100.0, first_retry=8.0))
+    desk.start(replace(LONG, refresh_every=10_000.0))
     seat = desk.seat()
     task = desk.begin(seat)
     await desk.tried(seat)
     held = seat.session
     desk.platform.answer_next("marta", ERROR, times=2)
-    await desk.at(NOON + 100, seat)
+    await desk.at(NOON + 10_000, seat)
     await desk.tried(seat)
-    assert (seat.session, seat.holds, seat.next_at) == (held, True, NOON + 108)
-    for moment in (100, 101, 107.5):
+    assert (seat.session, seat.holds, seat.next_at) == (held, True, NOON + 11_000)
+    for moment in (10_000, 10_100, 10_900):
         await desk.at(NOON + moment, seat)
         await desk.nobody("marta")
-    await desk.at(NOON + 108, seat)
+    await desk.at(NOON + 11_000, seat)
     await desk.tried(seat)
     assert seat.attempt is not None
-    assert (seat.attempt.at, seat.next_at) == (NOON + 108, NOON + 124)
+    assert (seat.attempt.at, seat.next_at) == (NOON + 11_000, NOON + 13_000)
     await desk.nobody("marta")
-    await desk.at(NOON + 124, seat)
+    await desk.at(NOON + 13_000, seat)
     await desk.tried(seat)
     task.cancel()
     assert seat.attempt is None
@@ -570,6 +574,7 @@ async def test_trouble_with_a_refresh_by_command_is_retried(desk):
 
 
 async def test_a_refresh_that_failed_is_tried_again_also_after_a_restart(desk):
+    desk.start(LONG)
     seat = desk.seat()
     await desk.settle(seat)
     desk.platform.answer_next(None, ERROR)
@@ -578,11 +583,11 @@ async def test_a_refresh_that_failed_is_tried_again_also_after_a_restart(desk):
     task = desk.begin(seat)
     await desk.tried(seat)
     task.cancel()
-    desk.start()
+    desk.start(LONG)
     again = desk.seat()
     task = desk.begin(again)
     await desk.nobody("marta")
-    await desk.at(NOON + 1, again)
+    await desk.at(NOON + 1000, again)
     await task
     assert desk.platform.logins.count("marta") == 3
     assert again.attempt is None and not again.renew and again.session != seat.session
@@ -670,16 +675,16 @@ async def test_the_splay_spreads_old_failures_and_overdue_sessions_too(desk):
     desk.store.put_attempt(Attempt("marta", mark, NOON - 1e6, TROUBLE, "", 1))
     session = HeldSession("pedro", desk.url, "pedro", Secret('{"name":"11"}'), Secret("t"), mark, NOON - 1e6)
     desk.store.put_session(session)
-    desk.start(replace(POLICY, splay=100.0, refresh_every=60.0))
+    desk.start(replace(POLICY, splay=10_000.0, refresh_every=60.0))
     for name in ("marta", "pedro"):
         seat = desk.seat(name)
         desk.world.chances = [0.5]
         desk.logins.delay(seat)
-        assert seat.next_at == NOON + 50
+        assert seat.next_at == NOON + 5000
         task = desk.begin(seat)
-        await desk.at(NOON + 49, seat)
+        await desk.at(NOON + 4900, seat)
         await desk.nobody(name)
-        await desk.at(NOON + 50, seat)
+        await desk.at(NOON + 5000, seat)
         await desk.tried(seat)
         task.cancel()
         await desk.at(NOON, seat)
@@ -862,7 +867,7 @@ async def test_a_login_that_waits_for_its_time_says_when_and_one_that_waits_for_
 
 
 async def test_a_retry_that_waits_for_its_turn_or_its_user_names_no_time(desk):
-    desk.start(replace(POLICY, at_once=1))
+    desk.start(replace(LONG, at_once=1))
     desk.platform.answer_next("marta", ERROR)
     desk.platform.answer_next("pedro", Hold())
     first, second = desk.seat("marta"), desk.seat("pedro")
@@ -871,7 +876,7 @@ async def test_a_retry_that_waits_for_its_turn_or_its_user_names_no_time(desk):
     assert "next_at" in login_of(first) and "next_at" not in login_of(first, present=False)
     tasks.append(desk.begin(second))
     await desk.platform.arrived(2)
-    await desk.at(NOON + 1, first)
+    await desk.at(NOON + 1000, first)
     await asyncio.sleep(0)
     told = login_of(first)
     assert told["state"] == TROUBLE and "next_at" not in told
