@@ -42,6 +42,7 @@ async def test_an_edit_does_not_wait_for_log_offs_that_hang(machine: Machine, pl
         await renamed(machine, "ana", "Neu")
         assert not [name for name in machine.files() if not name.startswith("ana/")]
         assert (await machine.command("reload", "--wait")).code == 0
+        await platform.arrived(2, LOGOFF)
         assert platform.log_offs == []
         platform.release()
         await until(lambda: len(platform.log_offs) == 2)
@@ -118,6 +119,7 @@ async def test_another_address_does_not_wait_for_the_old_one(machine: Machine, p
         machine.agent("carla", JSON)
         await service.until(lambda status: any(agent["agent"] == "carla" for agent in status["agents"]))
         await until(lambda: new.logins == ["carla"])
+        await platform.arrived(2, LOGOFF)
         platform.release()
         await service.logged_in("ana", "beto", "carla")
     assert platform.available == frozenset()
@@ -135,6 +137,7 @@ async def test_a_start_does_not_wait_for_log_offs_that_hang_and_a_stop_does(
     platform.answer_next("beto", Hold(), path=LOGOFF)
     async with machine.running() as service:
         assert (await service.logged_in("ana"))["everybody_served"]
+        await platform.arrived(1, LOGOFF)
         assert platform.log_offs == []
         service.process.terminate()
         await service.told("STOPPING=1")
