@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.demo.platform import BUSY, Canned, LogOff, SimulatedAgent, SimulatedPlatform
+from provisioner.demo.platform import BUSY, Canned, Hold, LogOff, SimulatedAgent, SimulatedPlatform
 from provisioner.edge.platform import LOGOFF
 from tests.machine import Machine, until
 from tests.readings import readings
@@ -205,11 +205,14 @@ async def test_a_refusal_is_final_until_the_settings_change(machine: Machine, pl
 
 
 async def test_trouble_is_tried_again_and_told(machine: Machine, platform: SimulatedPlatform):
-    platform.answer_next("ana", Canned(status=503, headers={"Retry-After": "3"}))
+    platform.answer_next("ana", Canned(status=503, headers={"Retry-After": "1"}))
+    platform.answer_next("ana", Hold())
     machine.agent("ana", JSON)
     async with machine.running() as service:
-        status = await service.until(lambda status: status["agents"][0]["login"]["state"] == "trouble")
+        status = await service.until(lambda status: "cause" in status["agents"][0]["login"])
         assert "503" in status["agents"][0]["login"]["cause"]
+        await platform.arrived(2)
+        platform.release()
         await service.logged_in("ana")
     assert platform.logins == ["ana", "ana"]
 
