@@ -17,7 +17,8 @@ class Baresip:
     process: Running
 
     async def call(self, number: str) -> None:
-        """Call ``number`` at the agent's own domain."""
+        """Call ``number`` at the agent's own domain; from 3.0 on it dials only once it knows that it is registered."""
+        await self.process.says(" binding")
         await self.process.type(f"/dial {number}")
 
     async def answer(self) -> None:

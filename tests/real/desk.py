@@ -56,6 +56,9 @@ class Desk:
         """A program that the agent runs; ``farewell`` is what ends it at its prompt."""
         passwd = self.folder / f"passwd-{login}"
         passwd.write_text(_passwd(f"/home/{login}"))
+        # Debian's gives `localhost` an IPv6 address too, where no server listens; Linphone over UDP would try no other.
+        hosts = self.folder / "hosts"
+        hosts.write_text("127.0.0.1 localhost\n")
         command = Command(
             arguments,
             self.folder / f"{login}-{Path(arguments[0]).name}.log",
@@ -68,7 +71,7 @@ class Desk:
                 "TMPDIR": str(self.folder),
             }
             | self.environment,
-            {self.machine.root / "home": "/home", passwd: "/etc/passwd"},
+            {self.machine.root / "home": "/home", passwd: "/etc/passwd", hosts: "/etc/hosts"},
             farewell,
         )
         async with running(command) as one:
