@@ -137,6 +137,7 @@ class PhoneFlow:
         """Hang up on the server too, for good."""
         self._has_ended = True
         await self._hang_up_on_server()
+        self._task = None  # it remembers how it was cancelled, and so the WebSocket
 
     @property
     def registration(self) -> Registration:

@@ -58,6 +58,15 @@ async def hang_up(frames: aiohttp.ClientWebSocketResponse) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(_GOODBYE_SECONDS):
             await frames.close()
+    _forget_where(frames.exception())
+
+
+def _forget_where(error: BaseException | None) -> None:
+    """Let go of the frames of code that ``error`` came through. The WebSocket remembers it, and they hold the
+    WebSocket: with half a megabyte of TLS's it would wait for the garbage collector."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__context__
 
 
 async def connect(
@@ -70,6 +79,7 @@ async def connect(
         raise ProbeError(_handshake(error)) from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         # Not chained: an exception of the HTTP library may hold the request.
+        _forget_where(error)
         raise ProbeError(_failure(error)) from None
     if frames.protocol != SUBPROTOCOL:
         await frames.close()
