@@ -146,9 +146,11 @@ class SiteReader:
         self._last, self._common, self._anew = site, common, False
         return site
 
-    def forget_passwords(self) -> None:
-        """Run the commands that print passwords, and look the Unix users up, anew at the next reading."""
-        self._around.credentials.forget()
+    def forget(self) -> None:
+        """Run the commands that print passwords, read files and look Unix users and groups up, anew at the next
+        reading."""
+        self._passwords.forget()
+        self._configuration.forget()
         self._anew = True
 
     def place(self, *path: str | int) -> Place:

@@ -89,7 +89,7 @@ class Workstation:
         async with self._one_at_a_time:
             try:
                 if asked:
-                    await self._work(self._bench.reader.forget_passwords)
+                    await self._work(self._bench.reader.forget)
                 site, owners = await self._work(partial(self._read, look=look))
                 if site.settings.removal_brake and not force:
                     brake(owners | self._seats.keys(), site.served.keys())

@@ -16,7 +16,7 @@ from provisioner.core.report import problem_as_json, problems_as_text
 from provisioner.core.secret import Secret
 from provisioner.edge.credential import Credentials
 from provisioner.site import Site, SiteReader, Surroundings
-from tests.faults import calls_of
+from tests.faults import calls_of, run_python
 
 SENTINEL = "S3NT1NEL"
 MANIFEST = """\
@@ -116,7 +116,7 @@ def test_an_agent_who_did_not_change_is_the_same_object(ground):
     assert after.served["ana"] is before.served["ana"]
     assert after.served["bob"] is not before.served["bob"]
     assert ground.read().served["bob"] is after.served["bob"]
-    ground.reader.forget_passwords()
+    ground.reader.forget()
     assert ground.read().served["ana"] is before.served["ana"]
 
 
@@ -212,7 +212,7 @@ def test_a_passwords_command_runs_once_until_it_is_to_be_forgotten(ground):
     first = ground.read()
     ground.write("etc/agents.d/b.yaml", "agents: [{login: bob, password: x}]\n")
     assert passwords(first)["ana"] == passwords(ground.read())["ana"] == "i"
-    ground.reader.forget_passwords()
+    ground.reader.forget()
     again = ground.read()
     assert passwords(again)["ana"] == "ii" and cost(first, again) is Reason.LOG_IN
 
@@ -375,3 +375,45 @@ def test_of_a_thousand_files_only_the_changed_one_is_read(ground):
     assert 0 < calls_of(ground.read).count("read") < 10
     after = ground.read()
     assert [login for login in after.served if after.served[login] is not before.served[login]] == ["a0"]
+
+
+WHO_MAY_READ = """
+import sys, time
+from pathlib import Path
+from tests.test_site import Ground
+from provisioner.core.problem import ProvisionerError
+
+ground = Ground(Path(sys.argv[1]))
+of_group = Path(sys.argv[2])
+file = ground.write("secrets/ana", "one\\n")
+file.chmod(0o640)
+ground.agents("login: ana, password: {file: /secrets/ana}", "login: bob, password: x")
+(ground.config / "agents.d" / "a.yaml").chmod(0o640)
+written = time.time()
+
+def refused():
+    try:
+        return [problem.what for served in ground.read().served.values() for problem in served.problems]
+    except ProvisionerError as error:
+        return [problem.what for problem in error.problems]
+
+while time.time() < written + 0.5:  # until no look at the files would show that they are others
+    found = refused()
+print(found)
+for members in ("", "eve", ""):
+    of_group.write_text(f"root:x:0:{members}\\n")
+    ground.reader.forget()
+    print(refused())
+"""
+
+
+def test_who_may_read_files_is_looked_up_anew_though_they_did_not_change(tmp_path: Path):
+    service, group = tmp_path / "passwd", tmp_path / "group"
+    service.write_text("root:x:0:0::/root:/bin/sh\nsoftphone-provisioner:x:7:0::/:/bin/false\n")
+    group.write_text("root:x:0:eve\n")
+    mount = 'mount --bind "$0" /etc/passwd && mount --bind "$1" /etc/group && shift 1 && exec "$@"'
+    wrapper = ("unshare", "-rm", "sh", "-c", mount, str(service), str(group))
+    said = run_python(WHO_MAY_READ, tmp_path / "ground", group, wrapper=wrapper)
+    first, open_again, closed, open_once_more = said.splitlines()
+    assert "others can read" in first and "others can read" in closed
+    assert open_again == open_once_more == "[]"

@@ -88,6 +88,11 @@ class Configuration:
             self._order = {path: number for number, path in enumerate(seen)}
             self._read(seen, self._unread)
 
+    def forget(self) -> None:
+        """Read every file at the next look: who may read it is not in its signature, where a group counts."""
+        for read in self._files.values():
+            read.file = replace(read.file, settled=False)
+
     def load(self, targets: Collection[str] | None = None, *, look: bool = True) -> Loaded:
         """The whole configuration; without ``look`` as it was at the last look. ``targets`` are the names that agents
         may choose from; None: any.

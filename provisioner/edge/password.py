@@ -25,6 +25,11 @@ class Passwords:
         self._now = now
         self._files: dict[str, tuple[Signature, Secret]] = {}
 
+    def forget(self) -> None:
+        """Read every file the next time, and run commands anew."""
+        self._files.clear()
+        self._credentials.forget()
+
     def resolve(self, source: PasswordSource, place: Place) -> Secret:
         """The password behind ``source``. Raises ProvisionerError, said of ``place``, when there is none to be had."""
         if not isinstance(source, FromFile):
