@@ -75,6 +75,7 @@ class _Daemon:
         self._watch = Watch(config, self._changed)
         self._burst: Burst | None = None
         self._wake = asyncio.Event()
+        self._looked = asyncio.Event()
         self._ending = asyncio.Event()
         self._asked = False
 
@@ -172,15 +173,22 @@ class _Daemon:
         problems = await self._workstation.reload(force=force, asked=asked, look=look)
         _keep_in_memory()
         self._watch.follow(self._policy.method, self._policy.poll_every)
+        self._looked.set()
         return problems
 
     async def _check(self) -> None:
         """The slow look for what nobody told us of."""
+        last = self._loop.time()
         while True:
-            await asyncio.sleep(self._policy.check_every)
+            self._looked.clear()
+            pause = last + self._policy.check_every - self._loop.time()
+            if pause > 0:
+                await first_of(self._looked, pause)  # what was read may have named another time
+                continue
             gc.unfreeze()
             await self._read_again()
             await self._workstation.check()
+            last = self._loop.time()
 
     async def _report(self) -> None:
         """Tell the service manager that we live, and how things are when that changed; look whether we slept."""

@@ -305,6 +305,19 @@ async def test_drift_is_repaired_by_the_slow_check_and_nobody_is_logged_in(machi
     assert platform.logins == ["ana"]
 
 
+async def test_a_slow_check_that_is_to_come_sooner_does(machine: Machine):
+    text = machine.main.read_text()
+    machine.main.write_text(text.replace("settle: 50ms", "settle: 50ms, check_every: 1h"))
+    machine.agent("ana", JSON)
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        machine.main.write_text(text.replace("settle: 50ms", "settle: 50ms, check_every: 1s"))
+        assert (await service.reload()).code == 0
+        path = account(machine, "ana")
+        path.unlink()
+        await until(path.exists)
+
+
 async def test_a_site_target_that_is_dropped_in_works_at_once(machine: Machine):
     path = machine.agent("ana", JSON)
     async with machine.running() as service:
