@@ -54,7 +54,7 @@ class Departures:
         for seat in seats:
             if seat.session:
                 # With the certificates of that address, which the seat's next settings may not name any more.
-                work.append(self._move(seat.busy, seat.session, seat.served.wanted.platform))
+                work.append(self._move(seat, seat.session, seat.served.wanted.platform))
                 seat.session = None
         await self._patiently(work)
 
@@ -90,8 +90,10 @@ class Departures:
         if seat.task:
             await asyncio.wait([seat.task])
 
-    async def _move(self, busy: asyncio.Lock, session: HeldSession, platform: Platform) -> None:
-        async with busy:
+    async def _move(self, seat: Seat, session: HeldSession, platform: Platform) -> None:
+        async with seat.busy:
+            if seat.session and seat.session.url == session.url:  # the login that was under way has replaced it
+                session, seat.session = seat.session, None
             await self._logins.end(session, platform)
 
     async def _forget(self, busy: asyncio.Lock, session: HeldSession, settings: Settings) -> None:

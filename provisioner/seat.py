@@ -29,7 +29,8 @@ class Seat:
     in or off, ``delivering`` by whoever brings files. ``rendered`` is what the files were made from last, ``told`` the
     problems of ``served`` that the log has named. ``reloads`` is what phones are still to be told, by the folder of
     their files. ``gone`` says that this agent is served no longer, ``asking`` that the platform is asked to log it in,
-    ``looking`` that its realm is being looked for, ``unasked`` that no server has answered for which realm its hash is.
+    ``looking`` that its realm is being looked for, ``unasked`` that no server has answered for which realm its hash is,
+    ``moving`` that what it has elsewhere is being undone: until it has its new settings, nothing is begun with the old.
     """
 
     served: Served
@@ -51,6 +52,7 @@ class Seat:
     asking: bool = False
     looking: bool = False
     unasked: bool = True
+    moving: bool = False
 
     @property
     def login(self) -> str:
@@ -79,6 +81,17 @@ class Seat:
     def moves(self, served: Served) -> bool:
         """Do the files of ``served`` belong to another user's home?"""
         return self.served.home is not None and served.home is not None and self.uid != served.home.uid
+
+    def leaves_for(self, served: Served) -> bool:
+        """Is something of the seat to be undone before it has the settings of ``served``? Then it is moving from here
+        on."""
+        self.moving = self.is_elsewhere(served) or self.moves(served)
+        return self.moving
+
+    def leave(self) -> None:
+        """Be served no longer; what is under way is finished, and nothing is begun."""
+        self.gone = True
+        self.changed.set()
 
     async def first_try(self, now: float) -> None:
         """Wait until a login was tried, or there is none to be tried ``now`` (Unix seconds)."""

@@ -147,11 +147,10 @@ class Workstation:
     async def stop(self, *, log_off: bool | None = None) -> None:
         """Finish what is under way; log everybody off where the policy (or ``log_off``) says so."""
         self.couriers.stop()
-        await self._relays.stop()
         seats = list(self._seats.values())
         for seat in seats:
-            seat.gone = True
-            seat.changed.set()
+            seat.leave()
+        await self._relays.stop()
         await asyncio.gather(*(asyncio.wait([seat.task]) for seat in seats if seat.task))
         await self._departures.finished()
         await self._reloads.stop()
@@ -174,7 +173,7 @@ class Workstation:
 
     def seats_of(self, uid: int) -> list[Seat]:
         """As ``Desk`` says."""
-        return [seat for seat in self._seats.values() if seat.uid == uid]
+        return [seat for seat in self._seats.values() if seat.uid == uid and not seat.moving]
 
     async def came(self, seat: Seat) -> None:
         """As ``Desk`` says."""
@@ -188,13 +187,14 @@ class Workstation:
             await self._relays.serve(seat.login, self._job(seat))
 
     async def _switch(self, site: Site) -> None:
-        first = self._site is None
-        new_policy = self._site is None or self._site.settings.login != site.settings.login
-        self._site = site
+        old, self._site = self._site, site
+        new_policy = old is None or old.settings.login != site.settings.login
         self._logins.use(site.settings.login)
-        if first:
+        if old is None:
             await self._take_up(site)
         gone = [self._seats.pop(login) for login in list(self._seats) if login not in site.served]
+        for seat in gone:
+            seat.leave()  # all before the first wait: whoever stops us then waits for none of them
         for seat in gone:
             await self._remove(seat)
         await self._departures.leave(gone, site.settings)
@@ -214,10 +214,12 @@ class Workstation:
         for login in [login for login in logins if login not in self._seats]:
             self._seats[login] = self._departures.seat_for(site.served[login])
         seats = [self._seats[login] for login in logins]
-        await self._departures.move(seat for seat in seats if seat.is_elsewhere(site.served[seat.login]))
-        for seat in [seat for seat in seats if seat.moves(site.served[seat.login])]:
+        leaving = [seat for seat in seats if seat.leaves_for(site.served[seat.login])]
+        changed = [seat for seat in seats if not seat.moving and self._change(seat, site.served[seat.login])]
+        await self._departures.move(seat for seat in leaving if seat.is_elsewhere(site.served[seat.login]))
+        for seat in [seat for seat in leaving if seat.moves(site.served[seat.login])]:
             await self._phones.remove(seat)
-        for seat in [seat for seat in seats if self._change(seat, site.served[seat.login])]:
+        for seat in [*changed, *(seat for seat in leaving if self._change(seat, site.served[seat.login]))]:
             await self._render(seat)
 
     async def _take_up(self, site: Site) -> None:
@@ -239,6 +241,7 @@ class Workstation:
     def _change(self, seat: Seat, served: Served) -> bool:
         """Take over new settings; says whether files are to be made from the session at hand."""
         old, seat.served = seat.served, self._discovery.not_forgotten(seat.served, served)
+        seat.moving = False
         if old.wanted.identity != seat.served.wanted.identity:
             self._logins.resume(seat)
         held = identity_of(seat.session) if seat.session else None
@@ -256,28 +259,24 @@ class Workstation:
     async def _logged_in(self, seat: Seat) -> None:
         if job := self._job(seat):
             seat.looking = True
-            try:
-                await self._discovery.look(seat, job)
-            finally:
-                seat.looking = False
+            await self._discovery.look(seat, job)
+            seat.looking = False
         await self._render(seat)
 
     def _job(self, seat: Seat) -> Job | None:
-        """What the files are made from; None where nothing is to be made, or not before the realm is known."""
-        if seat.session is None or seat.gone or seat.looking:
+        """What the files are made from; None where nothing is to be made, or not yet."""
+        if seat.session is None or seat.gone or seat.looking or seat.moving:
             return None
         return self._relays.through(self.site.job(seat.served, seat.session.row))
 
     async def _render(self, seat: Seat) -> None:
         """Bring relay and files of one seat up to date, from the session at hand."""
-        if seat.looking or seat.gone:
-            return  # it is done when the realm is known, or was undone
+        if seat.looking or seat.moving or seat.gone:
+            return  # it is done when the realm is known, or the new settings are in force, or was undone
         await self._relays.serve(seat.login, self._job(seat))
         await self._phones.bring(seat, self._job)
 
     async def _remove(self, seat: Seat) -> None:
-        seat.gone = True
-        seat.changed.set()
         await self._phones.remove(seat)
         await self._relays.forget(seat.login)
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import stat
 import sys
 from collections.abc import AsyncIterator
@@ -151,6 +152,25 @@ async def test_an_agent_who_gets_another_user_leaves_no_file_at_the_first(floor:
         await delivered(service)
         path.write_text(path.read_text().replace(ANA.pw_name, BETO.pw_name).replace("/home/ana", "/home/beto"))
         await until(lambda: with_files(floor) == {"beto"})
+
+
+async def test_nor_by_a_login_while_others_are_still_taken_away(floor: Machine):
+    def settle(user: str) -> None:
+        floor.agent("ana", user, "  targets: [json]")
+        floor.agent("beto", f"  user: {BETO.pw_name}" if user else f"  user: {ANA.pw_name}", "  targets: [json]")
+
+    settle("")
+    home = home_of(floor, "beto", ANA)
+    async with floor.running() as service, session(floor, ANA, home) as courier:
+        await delivered(service)
+        await delivered(service, "beto")
+        courier.send_signal(signal.SIGSTOP)
+        settle(f"  user: {BETO.pw_name}")
+        await until(lambda: "ana" not in with_files(floor))
+        await floor.command("refresh", "ana")
+        courier.send_signal(signal.SIGCONT)
+        await service.until(lambda status: states(status) == states(status, "beto") == ["waits for the session"])
+    assert with_files(floor) == set()
 
 
 # A number that another user has now

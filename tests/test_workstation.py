@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.demo.platform import ERROR, REFUSAL, SimulatedAgent, SimulatedPlatform
+from provisioner.demo.platform import ERROR, LOGOFF, REFUSAL, Hold, SimulatedAgent, SimulatedPlatform, serve
 from provisioner.edge.kept_ports import KeptPorts
 from provisioner.edge.service import Systemd
 from provisioner.logins import Chances
@@ -247,3 +247,39 @@ async def test_files_that_could_not_be_removed_are_those_of_an_agent_who_came_ba
         await service.logged_in("ana")
         assert (await service.reload()).code == 0
         assert (folder / "phones" / "account.json").exists()
+
+
+async def test_nobody_is_logged_in_anew_at_an_old_address_while_others_still_leave_it(
+    machine: Machine, platform: SimulatedPlatform
+):
+    machine.agent("ana", "  targets: [json]")
+    machine.agent("beto", "  targets: [json]")
+    new = SimulatedPlatform([SimulatedAgent(login, f"pw-{login}", "2001") for login in ("ana", "beto")])
+    async with serve(new) as url, serving(machine) as workstation:
+        platform.answer_next("beto", Hold(), path=LOGOFF)
+        machine.main.write_text(machine.main.read_text().replace(machine.url, url))
+        reload = asyncio.ensure_future(workstation.reload())
+        await until(lambda: len(platform.log_offs) == 1)
+        workstation.resumed(1e6)
+        assert await reload == ()
+        platform.release()
+        await new.arrived(2)
+    assert sorted(platform.logins) == sorted(new.logins) == ["ana", "beto"]
+
+
+async def test_a_stop_in_the_middle_of_a_removal_waits_for_nobody_who_is_gone(
+    machine: Machine, platform: SimulatedPlatform
+):
+    platform.answer_next(None, ERROR, times=1000)
+    gone = [machine.agent(login, "  targets: [json]") for login in ("ana", "beto")]
+    machine.agent("carla", "  targets: [json]")
+    async with serving(machine) as workstation:
+        for path in gone:
+            path.unlink()
+        with state_cannot_be_written(machine):
+            reload = asyncio.ensure_future(workstation.reload())
+            while len(workstation.status()["agents"]) > 1:  # noqa: ASYNC110 - not until it is all done
+                await asyncio.sleep(0)
+            reload.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reload
