@@ -107,9 +107,9 @@ class Phones:
                 self._reloads.wake(seat)
                 return
             self._left.pop((seat.uid, seat.login), None)
-            served, before = seat.served, seat.report
+            # From here on: an edit that is taken back while a courier takes its time has to be delivered too.
+            seat.rendered, before = seat.served, seat.report
             seat.report = await self._deliver(seat, job)
-            seat.rendered = served
             _tell(seat.report, before)
             self._reloads.wake(seat)
 

@@ -112,6 +112,20 @@ async def test_what_somebody_did_to_a_file_is_undone_in_the_session(floor: Machi
         assert path.read_text() == good
 
 
+async def test_an_edit_that_was_taken_back_while_the_courier_was_slow_does_not_stay(floor: Machine):
+    path = floor.agents_d / "ana.yaml"
+    before = path.read_text()
+    async with floor.running() as service, session(floor, ANA, floor.home("ana")) as courier:
+        await delivered(service)
+        courier.send_signal(signal.SIGSTOP)
+        for text in (before + "  account: {display_name: Eva}\n", before):
+            path.write_text(text)
+            assert (await service.reload()).code == 0
+        courier.send_signal(signal.SIGCONT)
+        await until(lambda: service.log.read_text().count("json written") == 3)
+        assert name_in(floor) == "Ana Núñez"
+
+
 async def test_a_reload_command_is_run_by_the_user(floor: Machine):
     told = floor.home("ana") / "told"
     floor.agent("ana", f"  user: {ANA.pw_name}", f"  targets: [{{target: json, reload: [/usr/bin/touch, {told}]}}]")
