@@ -163,6 +163,7 @@ class _Daemon:
 
     async def _reload(self, *, force: bool) -> tuple[Problem, ...]:
         self._systemd.reloading()
+        self._watch.try_again()
         problems = await self._read_again(force=force, asked=True)
         await self._workstation.check()  # who asks may have deleted a file, and wait for it
         self._systemd.ready(self._workstation.summary())

@@ -94,9 +94,15 @@ class Watch:
         except OSError as error:
             if method == "polling":
                 raise
-            log.warning("inotify cannot be used (%s): polling instead; see fs.inotify in sysctl(8)", error.strerror)
+            log.warning(
+                "inotify cannot be used (%s): polling until a reload; see fs.inotify in sysctl(8)", error.strerror
+            )
             self._cannot_inotify = True
             self.follow("polling", poll_every)
+
+    def try_again(self) -> None:
+        """Use inotify from the next time on though it could not be used before: its limits may be others now."""
+        self._cannot_inotify = False
 
     def look(self) -> None:
         """See whether a watched folder was renamed away, perhaps for another one of its name: nobody tells of that."""

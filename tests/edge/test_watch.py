@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.edge.watch import Watch, watched
-from tests.faults import ROOT
+from tests.faults import ROOT, run_python
 from tests.machine import PATIENCE
 
 IN_OPEN, IN_CLOSE_NOWRITE = 0x20, 0x10  # inotify(7), sys/inotify.h
@@ -365,7 +365,41 @@ def test_where_inotify_cannot_be_used_it_polls_and_says_so(folder: Path):
     command = ["unshare", "--user", "--map-root-user", "sh", "-c", none_left, "sh", sys.executable, "-c", POLLS, folder]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert "polling instead" in done.stderr
+    assert "polling until a reload" in done.stderr
+
+
+BACK = """
+import asyncio, os, sys
+from pathlib import Path
+from provisioner.edge.watch import Watch
+
+def instances():
+    files = (os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd"))
+    return sum(os.path.lexists(file) and "inotify" in os.readlink(file) for file in files)
+
+async def main(root):
+    noticed = asyncio.Event()
+    watch = Watch(root, lambda at: noticed.set())
+    limit = Path("/proc/sys/user/max_inotify_instances")
+    for again, most in ((False, 0), (False, 9), (True, 0), (True, 9)):
+        limit.write_text(str(most))
+        if again:
+            watch.try_again()
+        watch.follow("inotify", 0.05)
+        print(instances())
+    await asyncio.sleep(0)
+    noticed.clear()
+    (root / "provisioner.yaml").write_text("c: 3\\n")
+    async with asyncio.timeout(30):
+        await noticed.wait()
+    watch.stop()
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+def test_inotify_is_used_once_it_can_be_and_somebody_asks(folder: Path):
+    assert run_python(BACK, folder, wrapper=("unshare", "--user", "--map-root-user")).split() == ["0", "0", "0", "1"]
 
 
 FORBIDDEN = """
