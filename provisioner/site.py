@@ -128,7 +128,10 @@ class SiteReader:
         """
         self._people = People(self._around.root, self._around.uid)
         catalog = self._catalog.read()
-        loaded = self._configuration.load(catalog.names, look=look)
+        try:
+            loaded = self._configuration.load(catalog.names, look=look)
+        except ProvisionerError as error:
+            raise ProvisionerError([*error.problems, *catalog.unreadable]) from None
         last = self._last
         # Neither at the start nor where a file went missing would anything else be better.
         new = last and loaded.settings.platform.ca_file != last.settings.platform.ca_file
@@ -261,7 +264,10 @@ class SiteReader:
                 )
             except ProvisionerError as error:
                 problems += error.problems
-        return (() if problems else tuple(passwords)), tuple(problems)
+        if problems:  # phones go on with what was known of these servers
+            known = self._common and self._common.platform.turn == settings.platform.turn
+            return (self._common.turn if self._common and known else ()), tuple(problems)
+        return tuple(passwords), ()
 
     def _home(self, agent: AgentSettings, problems: list[Problem]) -> Home | None:
         try:

@@ -155,6 +155,25 @@ def test_a_target_that_was_broken_from_the_start_is_the_matter_of_its_users(grou
     assert ground.read().served["ana"].wanted.targets["desk"] is not None
 
 
+def test_a_folder_of_targets_that_cannot_be_read_is_said_and_its_targets_go_on(ground):
+    ground.agents("login: ana, password: x, targets: [pocket]")
+    before = ground.read()
+    folder = ground.root / "templates"
+    away = folder.rename(ground.root / "away")
+    folder.symlink_to(folder)
+    after = ground.read()
+    assert after.served["ana"] is before.served["ana"]
+    assert any(remark.where.subject == str(folder) for remark in after.remarks)
+    with pytest.raises(ProvisionerError) as refused:  # who starts now knows of no such target
+        ground.reader_of("ws-1").read()
+    unknown, cause = map(str, refused.value.problems)
+    assert "there is no target `pocket`" in unknown and str(folder) not in unknown
+    assert cause.startswith(f"{folder}: this cannot be read: ")
+    folder.unlink()
+    away.rename(folder)
+    assert ground.read().remarks == ()
+
+
 def test_a_changed_template_renders_for_its_users_only(ground):
     ground.target("desk")
     ground.agents("login: ana, password: x, targets: [desk]", "login: bob, password: x, targets: [pocket]")
@@ -316,7 +335,12 @@ def test_a_turn_password_that_changes_renders(ground):
     assert cost(before, after) is Reason.RENDER
     assert [secret.reveal() for secret in after.served["ana"].secrets.turn] == ["two"]
     file.unlink()
-    assert ground.read().served["ana"].problems
+    for _ in range(2):
+        gone = ground.read()
+        assert gone.served["ana"].problems and cost(after, gone) is Reason.NOTHING
+    file.write_text("two\n")
+    file.chmod(0o600)
+    assert not ground.read().served["ana"].problems
 
 
 def test_a_realm_that_a_server_was_seen_to_ask_for_renders(ground):

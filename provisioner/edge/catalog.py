@@ -25,7 +25,7 @@ _PACKAGED, _BESIDE = _PACKAGE / "_templates", _PACKAGE.parent / "templates"
 
 @dataclass(frozen=True)
 class Catalog:
-    """Targets by name, and what is wrong with those that cannot be used."""
+    """Targets by name, and what is wrong with those that cannot be used, or with whole folders of them, by path."""
 
     targets: Mapping[str, Target] = field(default_factory=dict)
     broken: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
@@ -33,7 +33,12 @@ class Catalog:
     @property
     def names(self) -> frozenset[str]:
         """What agents may name: the broken ones exist too."""
-        return frozenset({*self.targets, *self.broken})
+        return frozenset({*self.targets, *(name for name in self.broken if "/" not in name)})
+
+    @property
+    def unreadable(self) -> tuple[Problem, ...]:
+        """What is wrong with whole folders: nobody knows which targets they hold."""
+        return tuple(problem for name, found in self.broken.items() if "/" in name for problem in found)
 
 
 def shipped() -> Path:
@@ -84,6 +89,7 @@ class CatalogReader:
                 yield from _folders_in(folder)
             except OSError as error:
                 broken[str(folder)] = (_unreadable(folder, error),)
+                yield from sorted(path for path in self._known if path.parent == folder)
 
     def _load(self, folder: Path) -> Target:
         known, looked_at, signatures = self._known.get(folder), self._now(), _signatures(folder)
