@@ -7,6 +7,7 @@ need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 package() { dpkg-query --show --showformat='${Status}' "$1" 2>/dev/null | grep -q ' installed$' || missing="$missing $1"; }
 header() { [ -e "/usr/include/$1" ] || missing="$missing $2"; }
 is_there() { LC_ALL=C apt-cache policy "$1" | grep -q 'Candidate: [^(]'; }
+displaces() { LC_ALL=C apt-get --quiet --simulate install --no-install-recommends "$1" | grep -q '^Remv '; }
 installs() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 if [ "${1:-}" != deb ]; then
     need systemd-analyze systemd
@@ -59,10 +60,21 @@ if [ -n "$missing" ] && installs; then
     there=""
     for each in $missing; do
         # Debian 13 has no linphone-desktop.
-        if is_there "$each"; then there="$there $each"; else echo "this Debian has no $each" >&2; fi
+        if ! is_there "$each"; then
+            echo "this Debian has no $each" >&2
+        elif displaces "$each"; then # as PulseAudio does PipeWire's client for ALSA
+            echo "$each would remove packages from this machine: the tests that need it are skipped" >&2
+        else
+            there="$there $each"
+        fi
+    done
+    # Tests start servers of their own; Debian's would serve whoever reaches this machine, from now on at every boot.
+    mkdir -p /etc/systemd/system
+    for each in kamailio coturn; do
+        case "$there " in *" $each "*) ln -sf /dev/null "/etc/systemd/system/$each.service" ;; esac
     done
     # shellcheck disable=SC2086 # a list of names
-    [ -z "$there" ] || apt-get -qq install -y --no-install-recommends $there >/dev/null
+    [ -z "$there" ] || apt-get -qq install -y --no-remove --no-install-recommends $there >/dev/null
 elif [ -n "$missing" ] && [ "${1:-}" = deb ]; then
     echo "what builds the package is missing (root installs it by \`make deb\` on Debian):$missing" >&2
     exit 1

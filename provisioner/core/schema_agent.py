@@ -144,8 +144,8 @@ PASSWORD = {
             "type": ["string", "number"],
             "minLength": 1,
             "pattern": ONE_LINE,
-            "description": "The password itself, in quotes if ` #` is in it, where YAML begins a comment. The file must be "
-            "readable by its owner and the service only.",
+            "description": "The password itself, in quotes if ` #` is in it, where YAML begins a comment. The file "
+            "must be readable by its owner and the service only.",
         },
         mapping(
             "Where the password is.",
