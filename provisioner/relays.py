@@ -91,7 +91,8 @@ class Relays:
         """Have the relay that ``job`` needs, and none where it needs none. Phones that are connected stay so, and calls
         go on, unless the port is another one."""
         async with self._busy.setdefault(agent, asyncio.Lock()):
-            await self._serve(agent, job)
+            if not self._stopped:
+                await self._serve(agent, job)
 
     async def _serve(self, agent: str, job: Job | None) -> None:
         try:
@@ -157,8 +158,10 @@ class Relays:
     async def stop(self) -> None:
         """Close all relays, and open none. Their ports are kept for whoever is started next."""
         self._stopped = True
-        for agent, entry in list(self._entries.items()):
-            await self._end(agent, entry)
+        for agent, busy in list(self._busy.items()):
+            async with busy:
+                if entry := self._entries.get(agent):
+                    await self._end(agent, entry)
         self._ports.close()
         if self._owners is not None:
             self._owners.close()
@@ -183,18 +186,13 @@ class Relays:
         relay = Relay(account, Around(self._owners, self._spawn, partial(self._tell, agent)))
         relay.open(*sockets)
         log.info("agent %s: relay at %s, for phones of user %d", agent, way.address, account.uid)
-        entry = self._entries[agent] = _Entry(way, relay)
-        if self._stopped:
-            await self._end(agent, entry)
+        self._entries[agent] = _Entry(way, relay)
 
     async def _port(self, agent: AgentSettings) -> int:
-        known = await self._known_port(agent)
-        if known is not None:
-            return known
-        ports: dict[str, int] = await self._ask(Store.relay_ports)
-        taken = {*ports.values(), *(entry.way.port for entry in self._entries.values())}
-        port = choose_port(taken)
-        await self._ask(partial(Store.put_relay_port, agent=agent.login, port=port))
+        if agent.relay.port is not None:
+            return agent.relay.port
+        taken = {entry.way.port for entry in self._entries.values()}
+        port: int = await self._ask(partial(_kept_port, agent=agent.login, taken=taken))
         return port
 
     async def _known_port(self, agent: AgentSettings) -> int | None:
@@ -223,6 +221,15 @@ class Relays:
             log.info("agent %s: %s", agent, line)
         entry.told = state
         self._changed()
+
+
+def _kept_port(store: Store, agent: str, taken: Set[int]) -> int:
+    """The port of the agent's relay; where there is none yet one is chosen, and kept before anybody else chooses."""
+    ports = store.relay_ports()
+    if agent not in ports:
+        ports[agent] = choose_port({*ports.values(), *taken})
+        store.put_relay_port(agent, ports[agent])
+    return ports[agent]
 
 
 def _account(job: Job) -> Account | None:

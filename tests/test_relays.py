@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import random
 import re
 import socket
 import ssl
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform, serve
 from provisioner.edge.kept_ports import KeptPorts
 from provisioner.edge.ports import FIRST, LAST
 from provisioner.edge.service import Systemd
+from provisioner.edge.store import Store, open_store
 from provisioner.relays import Relays
 from tests.edge.handset import handset
 from tests.edge.test_relay_strangers import TCP, gets
@@ -36,7 +39,7 @@ from tests.session import ANA as USER
 from tests.session import BETO as OTHER
 from tests.session import home_of, root_only, session, users
 from tests.sip_server import SipServer, ha1_of, sip_server
-from tests.targets.stage import PLATFORM, agent, catalog
+from tests.targets.stage import PLATFORM, agent, catalog, row
 
 NOBODY = Home("victor", "/home/victor")
 ANA = SimulatedAgent("ana", "pw-ana", "1001", row={"transport": "wss", "md5secret": ha1_of("1001")})
@@ -313,6 +316,47 @@ async def test_nobody_looks_at_the_account_of_an_agent_whose_phones_know_of_no_r
     relays = Relays(_never, _never, lambda: None, KeptPorts(Systemd({})))
     await relays.serve(one.login, job)
     assert relays.status(one.login) is None
+
+
+@asynccontextmanager
+async def desks(folder: Path) -> AsyncIterator[tuple[Relays, dict[str, Job]]]:
+    """Relays for ana and beto, who both need one, and a state that answers each question a moment later. Its dice fall
+    in the same way for everybody."""
+    store = open_store(folder)
+
+    async def ask(call: Callable[[Store], Any]) -> Any:
+        await asyncio.sleep(0)
+        random.seed(7)
+        return call(store)
+
+    def job(login: str) -> Job:
+        one = replace(agent(None, TargetChoice("linphone")), login=login)
+        wanted = Wanted(Identity("", login, ""), one, PLATFORM, {})
+        return Job(wanted, Secret(json.dumps(row())), Secrets(), NOBODY, catalog().targets)
+
+    async with asyncio.TaskGroup() as group:
+        relays = Relays(ask, group.create_task, lambda: None, KeptPorts(Systemd({})))
+        yield relays, {login: job(login) for login in ("ana", "beto")}
+        await relays.stop()
+    store.close()
+
+
+async def test_two_relays_that_choose_their_ports_at_the_same_moment_choose_two(tmp_path: Path):
+    async with desks(tmp_path) as (relays, jobs):
+        await asyncio.gather(*(relays.serve(login, job) for login, job in jobs.items()))
+        ports = [(relays.status(login) or {})["port"] for login in jobs]
+        assert all(ports) and len(set(ports)) == 2
+
+
+async def test_a_relay_that_is_closed_while_all_are_is_closed_once(tmp_path: Path):
+    async with desks(tmp_path) as (relays, jobs):
+        for login, job in jobs.items():
+            await relays.serve(login, job)
+        stopping = asyncio.ensure_future(relays.stop())
+        await asyncio.sleep(0)
+        await asyncio.gather(relays.serve("beto", None), relays.serve("ana", jobs["ana"]))
+        await stopping
+        assert relays.status("ana") is relays.status("beto") is None
 
 
 def _never(_: object) -> Any:
