@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -74,8 +74,11 @@ class Logins:
             self._slots = asyncio.Semaphore(policy.at_once)
         self._policy = policy
 
-    async def close(self) -> None:
-        """Close the connections."""
+    async def close(self, seats: Iterable[Seat] = ()) -> None:
+        """Close the connections, once nobody logs any of ``seats`` off any more."""
+        for seat in seats:
+            async with seat.busy:
+                pass
         await self._clients.close()
 
     def delay(self, seat: Seat) -> None:

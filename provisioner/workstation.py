@@ -156,7 +156,7 @@ class Workstation:
         await self._reloads.stop()
         if self._site and (self._site.settings.login.log_off_on_stop if log_off is None else log_off):
             await asyncio.gather(*(self._logins.log_off(seat) for seat in seats))
-        await self._logins.close()
+        await self._logins.close(seats)
 
     def status(self) -> dict[str, Any]:
         """Everything that there is to tell, without secrets."""

@@ -284,3 +284,18 @@ async def test_a_stop_in_the_middle_of_a_removal_waits_for_nobody_who_is_gone(
             reload.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await reload
+
+
+async def test_a_log_off_that_is_under_way_is_finished_by_the_stop(machine: Machine, platform: SimulatedPlatform):
+    machine.agent("ana", "  targets: [json]")
+    async with serving(machine) as workstation:
+        platform.answer_next("ana", Hold(), path=LOGOFF)
+        leaving = asyncio.ensure_future(workstation.log_off("ana"))
+        await platform.arrived(1, LOGOFF)
+        stopping = asyncio.ensure_future(workstation.stop())
+        for _ in range(100):
+            await asyncio.sleep(0)
+        platform.release()
+        assert await leaving == ()
+        await stopping
+    assert platform.available == frozenset()
