@@ -108,6 +108,7 @@ async def test_the_files_are_written_once_with_the_right_realm(bureau: Bureau):
     async with bureau.machine.running() as service:
         await service.logged_in("ana")
         assert (await service.reload()).code == 0
+        await until(lambda: runs.exists() and runs.read_text() != "")
     assert runs.read_text() == "x\n"
 
 
