@@ -69,8 +69,9 @@ class Ledger:
 
     def _entries(self) -> dict[str, LedgerEntry]:
         if self._known is None:
+            recorded = self._store.recorded()
             self._known = {}
-            for entry in self._store.recorded():
+            for entry in recorded:
                 self._add(entry)
         return self._known
 

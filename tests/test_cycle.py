@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +17,7 @@ import pytest
 from provisioner.core.derive import Secrets
 from provisioner.core.parcel import Home, State, TargetReport
 from provisioner.core.prepare import Job
+from provisioner.core.problem import ProvisionerError
 from provisioner.core.secret import Secret
 from provisioner.core.settings import Overrides, TargetChoice
 from provisioner.cycle import Cycle
@@ -439,6 +442,18 @@ def test_what_cannot_be_removed_is_said_until_it_is(machine: Machine):
     (machine.home / "kept").rename(machine.home / ".other")
     assert said(machine.refresh("marta", "phone")) == []
     assert machine.files() == PHONE
+
+
+def test_a_ledger_that_could_not_be_read_is_not_taken_for_an_empty_one(machine: Machine):
+    machine.refresh("marta", "phone")
+    machine.restart()
+    with closing(sqlite3.connect(machine.folder / "state" / "state.sqlite")) as other:
+        other.execute("ALTER TABLE file RENAME TO elsewhere")
+        with pytest.raises(ProvisionerError):
+            machine.refresh("marta", "phone")
+        other.execute("ALTER TABLE elsewhere RENAME TO file")
+    assert said(machine.refresh("marta", "other")) == []
+    assert machine.files() == {".other/account.ini"}
 
 
 def test_an_agent_who_is_gone_leaves_nothing(machine: Machine):
