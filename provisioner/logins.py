@@ -153,7 +153,7 @@ class Logins:
             return await self._end(session, platform)
 
     def _due(self, seat: Seat) -> float | None:
-        if seat.served.secrets.password is None or seat.next_at is None or seat.moving:
+        if not seat.identity.password_mark or seat.next_at is None or seat.moving:
             return None
         if self.policy.at == "session" and not self._present(seat):
             return None

@@ -232,6 +232,8 @@ class SiteReader:
         problems += self.placed(problem for one in agent.targets for problem in _untold(agent, one, chosen))
         url = common.platform.url
         identity = Identity(url, agent.login, self._mark(password, url, agent.login))
+        if previous and password is None and previous.wanted.agent.password == agent.password:
+            password = previous.secrets.password  # files go on with what proved the realm; nobody logs in with it
         secrets = Secrets(password, common.turn, common.realms.get(identity.at_platform))
         wanted = Wanted(identity, agent, common.platform, chosen, self._secrets_mark(secrets))
         fresh = Served(wanted, home, secrets, (*problems, *common.problems))

@@ -424,6 +424,30 @@ async def test_the_log_tells_of_a_broken_template_and_of_a_refusal_and_when_they
     assert over.startswith(f"INFO    over: {template}:1:1: this is not a Jinja template")
 
 
+async def test_files_stay_as_they_are_while_a_password_cannot_be_read_and_nobody_logs_in_with_it(
+    machine: Machine, platform: SimulatedPlatform
+):
+    platform.put(SimulatedAgent("ana", "pw-ana", "1001", realm="acme"))
+    machine.main.write_text(machine.main.read_text().replace("platform:\n", "platform:\n  realms: [acme]\n"))
+    agent, password = machine.agent("ana", JSON), machine.root / "password"
+    agent.write_text(agent.read_text().replace("pw-ana", "{file: /password}"))
+    password.touch(mode=0o600)
+    password.write_text("pw-ana\n")
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        before = machine.files()
+        password.rename(machine.root / "away")
+        for _ in range(2):
+            assert (await service.reload()).code == 0
+        assert not (await service.status())["everybody_served"] and machine.files() == before
+        assert (await machine.command("refresh", "ana")).code == 1
+        (machine.root / "away").rename(password)
+        assert (await service.reload()).code == 0
+        await service.until(lambda status: status["everybody_served"])
+    assert platform.logins == ["ana", "ana"]  # the refresh was still due
+    assert machine.files() == before
+
+
 @pytest.mark.parametrize("verb", [["status"], ["reload", "--wait"], ["refresh", "ana"], ["log-off", "ana"]])
 async def test_without_a_service_the_light_verbs_end_with_3(machine: Machine, verb: list[str]):
     done = await machine.command(*verb)
