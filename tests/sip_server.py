@@ -76,11 +76,12 @@ class SipServer:
         if forgets:
             self.bindings.clear()
             self.calls.clear()
-        for frames in list(self.open_frames):
+        cut = set(self.open_frames)
+        for frames in cut:
             transport = frames._req.transport if frames._req else None
             if transport is not None:
                 transport.abort()
-        await self.until(lambda: not self.open_frames)
+        await self.until(lambda: not cut & self.open_frames)  # others may be open again
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         frames = web.WebSocketResponse(protocols=self.subprotocols, max_msg_size=65_535, autoping=self.pongs)

@@ -82,11 +82,18 @@ class Phone:
         return await self.asks(self.request("REGISTER", Header("Expires", str(expires))))
 
 
-class _Stream(asyncio.Protocol):
+class _Line(asyncio.BaseProtocol):
     def __init__(self) -> None:
         self.arrived: asyncio.Queue[Message | None] = asyncio.Queue()
         self.received = b""
+        self.is_closed = asyncio.Event()
 
+    def connection_lost(self, _: Exception | None) -> None:
+        self.arrived.put_nowait(None)
+        self.is_closed.set()
+
+
+class _Stream(_Line, asyncio.Protocol):
     def data_received(self, piece: bytes) -> None:
         self.received += piece
         while True:
@@ -95,14 +102,8 @@ class _Stream(asyncio.Protocol):
                 return
             self.arrived.put_nowait(message)
 
-    def connection_lost(self, _: Exception | None) -> None:
-        self.arrived.put_nowait(None)
 
-
-class _Packets(asyncio.DatagramProtocol):
-    def __init__(self) -> None:
-        self.arrived: asyncio.Queue[Message | None] = asyncio.Queue()
-
+class _Packets(_Line, asyncio.DatagramProtocol):
     def datagram_received(self, packet: bytes, _: object) -> None:
         if packet.strip():
             self.arrived.put_nowait(parse_message(packet))
@@ -124,3 +125,4 @@ async def handset(port: int, name: str, kind: str = "tcp", own: int = 0) -> Asyn
         yield phone
     finally:
         transport.close()  # type: ignore[attr-defined]
+        await asyncio.wait_for(protocol.is_closed.wait(), PATIENCE)  # type: ignore[attr-defined]

@@ -23,7 +23,7 @@ from provisioner.edge.courier_connection import Connection, LostError
 from provisioner.edge.courier_socket import Limits, Reception, courier_socket
 from tests.machine import LOOK_AGAIN, PATIENCE
 
-QUICK = Limits(hello=0.2, rest=0.0, of_one=4, strangers=3)
+LIMITS = Limits(hello=PATIENCE, rest=0.0, of_one=4, strangers=3)
 HELLO = frame(hello_as_json(Hello(PROTOCOL, "1.0")), LONGEST_HELLO)
 LONG = 10 * 1024 * 1024
 Serve = Callable[[Connection], Any]
@@ -78,7 +78,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def receiving(path: Path, serve: Serve, *, expected: bool = True, limits: Limits = QUICK) -> AsyncIterator[None]:
+async def receiving(path: Path, serve: Serve, *, expected: bool = True, limits: Limits = LIMITS) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as group:
         reception = Reception(serve, lambda _: expected, group.create_task, limits)
         async with courier_socket(path, reception):
@@ -216,13 +216,14 @@ async def test_a_courier_of_another_protocol_is_told_and_served_nothing(path: Pa
     hello = frame({"courier": PROTOCOL + 1, "files": "new"}, LONGEST_HELLO)
     async with receiving(path, desk.serve), talk(path, hello=hello) as courier:
         assert await courier.heard() == {"refused": "protocol", "courier": PROTOCOL}
+        courier.writer.write_eof()
         assert await courier.hung_up()
         assert desk.served.empty()
 
 
 @pytest.mark.parametrize("hello", [b"", HELLO[:3], HELLO[:-1]])
 async def test_who_does_not_say_hello_in_time_is_hung_up_on(path: Path, desk: Desk, hello: bytes):
-    async with receiving(path, desk.serve), talk(path, hello=hello) as courier:
+    async with receiving(path, desk.serve, limits=replace(LIMITS, hello=0.2)), talk(path, hello=hello) as courier:
         assert await courier.hung_up()
 
 
@@ -254,11 +255,12 @@ async def test_somebody_who_reads_nothing_stalls_nobody(path: Path, desk: Desk):
     async with receiving(path, desk.serve), talk(path) as deaf, talk(path) as good:
         first, second = await desk.next(), await desk.next()
         deaf.writer.transport.pause_reading()
-        lost = [asyncio.ensure_future(first.ask({"much": "x" * LONG}, 6.0)) for _ in range(5)]
+        lost = [asyncio.ensure_future(first.ask({"much": "x" * LONG}, PATIENCE)) for _ in range(5)]
         asked = asyncio.ensure_future(second.ask({"are you": "there"}, PATIENCE))
         good.answer(id=(await good.heard())["id"], yes=True)
         assert await asked == {"yes": True}
         assert LONG / 2 < held_for(first) < 2 * LONG
+        lost.append(asyncio.ensure_future(first.ask({}, 0.2)))
         for one in lost:
             with pytest.raises(LostError, match="did not answer within"):
                 await one
@@ -281,7 +283,7 @@ async def test_what_no_courier_would_take_is_not_sent(path: Path, desk: Desk):
 
 
 async def test_one_user_has_so_many_places_and_no_more(path: Path, desk: Desk):
-    async with receiving(path, desk.serve, limits=replace(QUICK, hello=PATIENCE)):
+    async with receiving(path, desk.serve):
         async with talk(path), talk(path, hello=b""), talk(path, hello=b""), talk(path, hello=b"") as last:
             connection = await desk.next()
             for _ in range(50):
@@ -295,7 +297,7 @@ async def test_one_user_has_so_many_places_and_no_more(path: Path, desk: Desk):
 
 
 async def test_a_place_that_was_left_is_free_after_a_rest(path: Path, desk: Desk):
-    async with receiving(path, desk.serve, limits=replace(QUICK, of_one=1, rest=3.0)):
+    async with receiving(path, desk.serve, limits=replace(LIMITS, of_one=1, rest=3.0)):
         async with talk(path):
             connection = await desk.next()
         await connection.lost()
@@ -330,7 +332,7 @@ async def test_those_who_wait_outside_are_let_in_one_by_one(path: Path, desk: De
         return True
 
     async with asyncio.TaskGroup() as group:
-        reception = Reception(desk.serve, is_expected, group.create_task, replace(QUICK, of_one=1000))
+        reception = Reception(desk.serve, is_expected, group.create_task, replace(LIMITS, of_one=1000))
         async with courier_socket(path, reception):
             outside = [knock(path) for _ in range(100)]
             await turns(lambda: bool(let_in))
@@ -388,7 +390,7 @@ for number in range(10**9):
 
 async def test_without_a_descriptor_left_couriers_wait_outside(path: Path, desk: Desk):
     with socket.socket(socket.AF_UNIX) as courier:
-        async with receiving(path, desk.serve, limits=replace(QUICK, rest=0.05)):
+        async with receiving(path, desk.serve, limits=replace(LIMITS, rest=0.05)):
             with without_descriptors():
                 courier.connect(str(path))
                 courier.send(HELLO)

@@ -264,7 +264,8 @@ async def test_a_websocket_that_answers_pings_is_kept(tmp_path: object, server: 
 @KINDS
 async def test_a_phone_that_does_nothing_is_gone_after_a_while(tmp_path: object, server: SipServer, kind: str):
     async with bench(tmp_path, server, patience=Patience(idle=1.0)) as one, handset(one.port, NAME, kind) as phone:
-        assert (await phone.asks(phone.request("OPTIONS"))).status == 200
+        await phone.asks(phone.request("INVITE", call_id="call"))  # in a call it may take its time
+        phone.wire.send(print_message(phone.request("BYE", call_id="call")))
         await server.until(lambda: server.opened == 1 and not server.open_frames)
         await until(lambda: one.relay.state().phones == ())
 
@@ -274,11 +275,14 @@ async def test_a_phone_that_registers_or_calls_is_not_idle(tmp_path: object, ser
         bench(tmp_path, server, patience=Patience(idle=1.0)) as one,
         handset(one.port, NAME) as registered,
     ):
+        await registered.asks(registered.request("INVITE", call_id="first"))  # in a call it may take its time
         await registered.registers()
-        async with handset(one.port, NAME) as calling:
-            await calling.asks(calling.request("INVITE"))
-            await asyncio.sleep(2.5)  # longer than `idle`
-            assert len(one.relay.state().phones) == 2
+        await registered.asks(registered.request("BYE", call_id="first"))
+        async with handset(one.port, NAME) as calling, handset(one.port, NAME) as idle:
+            calling.wire.send(print_message(calling.request("INVITE", call_id="second")))
+            idle.wire.send(print_message(idle.request("OPTIONS")))
+            await idle.hears_the_end()
+            await until(lambda: len(one.relay.state().phones) == 2)
 
 
 async def test_a_browser_that_takes_the_account_is_noticed(desk: Bench, server: SipServer):
