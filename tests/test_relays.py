@@ -40,6 +40,7 @@ from tests.session import BETO as OTHER
 from tests.session import home_of, root_only, session, users
 from tests.sip_server import SipServer, ha1_of, sip_server
 from tests.targets.stage import PLATFORM, agent, catalog, row
+from tests.test_workstation import state_cannot_be_written
 
 NOBODY = Home("victor", "/home/victor")
 ANA = SimulatedAgent("ana", "pw-ana", "1001", row={"transport": "wss", "md5secret": ha1_of("1001")})
@@ -307,6 +308,21 @@ async def test_an_agent_who_is_gone_takes_the_relay_along(office: Office):
         (office.machine.agents_d / "ana.yaml").unlink()
         await phone.hears_the_end()
         await service.until(lambda status: not status["agents"])
+
+
+async def test_who_comes_back_before_the_state_can_be_written_keeps_the_port(office: Office):
+    async with at_work(office) as service:
+        port = office.relay_port()
+        with state_cannot_be_written(office.machine):
+            (office.machine.agents_d / "ana.yaml").unlink()
+            await service.until(lambda status: not status["agents"])
+            office.settle()
+            await service.until(lambda status: bool(status["agents"]) and relay(status)["port"] == port)
+        for _ in range(2):
+            assert (await service.reload()).code == 0
+        assert relay(await service.status())["port"] == port
+    async with at_work(office):
+        assert office.relay_port() == port
 
 
 async def test_nobody_looks_at_the_account_of_an_agent_whose_phones_know_of_no_relay():
