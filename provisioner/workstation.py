@@ -130,6 +130,7 @@ class Workstation:
             await self._work(self._bench.store.catch_up)
         self._standing.tell(self._bench.store.lost())
         await self._phones.mend([seat for seat in self._seats.values() if seat.rendered is not None], self._job)
+        await self._pass_on()
         self._spawn(self._discovery.look_again(list(self._seats.values()), self._logged_in))
 
     def resumed(self, seconds: float) -> None:
@@ -196,16 +197,15 @@ class Workstation:
         for seat in gone:
             seat.leave()  # all before the first wait: whoever stops us then waits for none of them
         for seat in gone:
-            await self._remove(seat)
+            await self._phones.remove(seat)
+            await self._relays.forget(seat.login)
         await self._departures.leave(gone, site.settings)
         rendered = {login: seat.rendered for login, seat in self._seats.items()}
         changed = [login for login, served in site.served.items() if new_policy or rendered.get(login) is not served]
         await self._change_all(changed, site)
         # What did not change may still lack something; it waits for what somebody edited just now.
         await self._change_all([seat.login for seat in self._seats.values() if not is_served(seat)], site)
-        for login in self._phones.freed() | self._relays.behind():  # what they waited for may be there now
-            if login in self._seats:
-                await self._render(self._seats[login])
+        await self._pass_on(self._relays.behind())
         await self._relays.keep_for(served.wanted.agent for served in site.served.values())
         for seat in list(self._seats.values()) if new_policy else ():
             await self.went(seat)
@@ -275,10 +275,13 @@ class Workstation:
             return  # it is done when the realm is known, or the new settings are in force, or was undone
         await self._relays.serve(seat.login, self._job(seat))
         await self._phones.bring(seat, self._job)
+        await self._pass_on()
 
-    async def _remove(self, seat: Seat) -> None:
-        await self._phones.remove(seat)
-        await self._relays.forget(seat.login)
+    async def _pass_on(self, others: frozenset[str] = frozenset()) -> None:
+        """Render whoever waited for a path that somebody has given up, and ``others`` who wait for something."""
+        for login in self._phones.freed() | others:
+            if login in self._seats:
+                await self._render(self._seats[login])
 
     def _read(self, *, look: bool) -> tuple[Site, frozenset[str]]:
         """What is on the disk now: the site, and who has files."""

@@ -47,6 +47,29 @@ async def test_a_path_moves_from_one_agent_to_another_in_one_change(machine: Mac
     assert sorted(platform.logins) == ["ana", "beto"]
 
 
+@pytest.mark.parametrize("after", ["a login", "a look"])
+async def test_a_path_that_is_given_up_later_goes_to_who_waits_for_it(
+    machine: Machine, platform: SimulatedPlatform, after: str
+):
+    shared = machine.root / "srv/shared/account.json"
+    machine.agent("ana", "  targets: [json]")
+    machine.agent("beto", SHARED)
+    async with machine.running() as service:
+        await service.logged_in("ana", "beto")
+        platform.put(SimulatedAgent("beto", "new", "1002", "older"))
+        platform.answer_next("beto", Hold())
+        machine.agent("beto", "  targets: [json]", password="new")
+        machine.agent("ana", SHARED)
+        await platform.arrived(3)
+        await service.until(lambda status: bool(status["agents"][0]["targets"][0]["problems"]))
+        assert agent_in(shared) == "beto"
+        if after == "a look":
+            assert (await service.reload()).code == 0
+            assert agent_in(shared) == "ana"
+        platform.release()
+        await until(lambda: agent_in(shared) == "ana")
+
+
 @contextmanager
 def state_cannot_be_written(machine: Machine) -> Iterator[None]:
     """Another program has the state's file to itself, as a person with an SQLite shell may."""
