@@ -122,12 +122,16 @@ def status(machine: Booted) -> dict[str, Any]:
 
 
 def logged_in(machine: Booted, *logins: str) -> None:
-    """Wait until these agents are logged in and have files."""
+    """Wait until these agents are logged in and have their files, or reasons why not; their users are here."""
+
+    def is_done(agent: dict[str, Any]) -> bool:
+        states = {target["state"] for target in agent["targets"]}
+        return agent["login"]["state"] == "logged in" and bool(states - {"waits for the session"})
 
     def done() -> bool:
         asked = machine.run("provisioner", "status", "--format", "json")
         agents = json.loads(asked.out).get("agents", []) if asked.out else []
-        return {one["agent"] for one in agents if one["login"]["state"] == "logged in" and one["targets"]} >= {*logins}
+        return {one["agent"] for one in agents if is_done(one)} >= {*logins}
 
     machine.until(done, f"logins of {', '.join(logins)}", pause=0.2)
 
