@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
+from weakref import WeakValueDictionary
 
 from provisioner.core.session import Attempt, HeldSession
 from provisioner.core.settings import Platform, Settings
@@ -29,23 +30,25 @@ class Departures:
         self._strike = strike
         self._spawn = spawn
         self._under_way: set[asyncio.Task[None]] = set()
-        self._locks: dict[str, tuple[asyncio.Lock, asyncio.Lock]] = {}
-        self._failures: dict[str, Attempt | None] = {}
+        # As long as something is done for who left, or waits for its turn.
+        self._busy = WeakValueDictionary[str, asyncio.Lock]()
+        self._delivering = WeakValueDictionary[str, asyncio.Lock]()
+        self._failures: dict[str, Attempt] = {}
 
     def seat_for(self, served: Served) -> Seat:
         """A new seat; what it does comes after what is still being done for an earlier one of this agent, and who was
         refused then is so still."""
         seat = Seat(served, attempt=self._failures.pop(served.wanted.agent.login, None))
         self._logins.resume(seat)
-        if seat.login in self._locks:
-            seat.busy, seat.delivering = self._locks.pop(seat.login)
+        seat.busy = self._busy.get(seat.login, seat.busy)
+        seat.delivering = self._delivering.get(seat.login, seat.delivering)
         return seat
 
     async def leave(self, seats: Sequence[Seat], settings: Settings) -> None:
         """End the sessions of ``seats``, which are gone, as the policy of ``settings`` has it."""
         for seat in seats:
-            self._locks[seat.login] = seat.busy, seat.delivering
-            self._failures[seat.login] = seat.attempt
+            self._busy[seat.login], self._delivering[seat.login] = seat.busy, seat.delivering
+            self._remember(seat)
         await self._patiently(self._leave(seat, settings) for seat in seats)
 
     async def move(self, seats: Iterable[Seat]) -> None:
@@ -64,9 +67,11 @@ class Departures:
         """End ``sessions`` of an earlier run, whose agents have no seat; ``failures`` are the last ones of that run, by
         agent."""
         self._failures.update(failures)
+        work = []
         for session in sessions:
-            self._locks[session.agent] = asyncio.Lock(), asyncio.Lock()
-        await self._patiently(self._forget(self._locks[one.agent][0], one, settings) for one in sessions)
+            self._busy[session.agent] = busy = asyncio.Lock()
+            work.append(self._forget(busy, session, settings))
+        await self._patiently(work)
 
     async def finished(self) -> None:
         """Wait until all has ended that is under way."""
@@ -81,12 +86,17 @@ class Departures:
         if tasks:
             await asyncio.wait(tasks, timeout=PATIENCE)
 
+    def _remember(self, seat: Seat) -> None:
+        self._failures.pop(seat.login, None)
+        if seat.attempt:
+            self._failures[seat.login] = seat.attempt
+
     async def _leave(self, seat: Seat, settings: Settings) -> None:
         async with seat.busy:  # a login under way is awaited, and what it brought is ended
             session, seat.session = seat.session, None
             if session:
                 await self._part(session, settings)
-            self._failures[seat.login] = seat.attempt
+            self._remember(seat)
         if seat.task:
             await asyncio.wait([seat.task])
 

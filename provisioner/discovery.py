@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from functools import partial
 
@@ -36,7 +36,6 @@ class Discovery:
         self._reader = reader
         self._keep = keep
         self._now = now
-        self._told: dict[str, str] = {}
 
     async def look(self, seat: Seat, job: Job) -> None:
         """Ask, and let ``seat`` and the state know what was found. What goes wrong is logged."""
@@ -56,6 +55,11 @@ class Discovery:
             if wanted and seat.unasked and seat.holds and not seat.looking:
                 await look(seat)
 
+    async def forget_others(self, served: Iterable[Served]) -> None:
+        """Let the state forget the realms of all but ``served``: who was here with an earlier run, and is no longer."""
+        wanted = frozenset(one.wanted.identity.at_platform for one in served)
+        await note(self._keep, partial(_keep_realms, wanted=wanted), "realms of agents who are gone stay in the state")
+
     def not_forgotten(self, old: Served, new: Served) -> Served:
         """``new`` with the realm that was seen for ``old``: a reading that began before may know nothing of it yet."""
         realm, wanted = old.secrets.seen_realm, new.wanted
@@ -68,7 +72,7 @@ class Discovery:
         try:
             who = Enquirer(account, passwords, tls_context(platform.ca_file), platform.connect_timeout)
         except ProvisionerError as error:
-            self._warn(account.agent, f"the realm cannot be asked for: {error}")
+            _warn(seat, f"the realm cannot be asked for: {error}")
             return None
         with suppress(TimeoutError):
             async with asyncio.timeout(platform.timeout):
@@ -76,21 +80,28 @@ class Discovery:
         realm = realm_shown(trials)
         seat.unasked = not any(trial.signed for trial in trials)
         if realm is None:
-            self._tell_why_not(trials, Asked(account, passwords, self._now(), platform.connect_timeout))
+            _tell_why_not(seat, trials, Asked(account, passwords, self._now(), platform.connect_timeout))
         else:
             log.info("agent %s: the SIP server asks for the realm `%s` and accepts the hash", account.agent, realm)
         return realm
 
-    def _tell_why_not(self, trials: Iterable[Trial], asked: Asked) -> None:
-        told = "; ".join(dict.fromkeys(verdict.what for verdict in judge(trials, asked))) or "no answer in time"
-        fix = f"`provisioner verify {asked.account.agent}` tells more"
-        self._warn(asked.account.agent, f"the realm stays unproven: {told} ({fix})")
 
-    def _warn(self, agent: str, what: str) -> None:
-        """Once, though it is found again and again."""
-        if self._told.get(agent) != what:
-            log.warning("agent %s: %s", agent, what)
-        self._told[agent] = what
+def _tell_why_not(seat: Seat, trials: Iterable[Trial], asked: Asked) -> None:
+    told = "; ".join(dict.fromkeys(verdict.what for verdict in judge(trials, asked))) or "no answer in time"
+    fix = f"`provisioner verify {asked.account.agent}` tells more"
+    _warn(seat, f"the realm stays unproven: {told} ({fix})")
+
+
+def _warn(seat: Seat, what: str) -> None:
+    """Once, though it is found again and again."""
+    if seat.unproven != what:
+        log.warning("agent %s: %s", seat.login, what)
+    seat.unproven = what
+
+
+def _keep_realms(store: Store, wanted: Collection[str]) -> None:
+    for agent in store.realms().keys() - wanted:
+        store.drop_realm(agent)
 
 
 def _account_to_ask_for(job: Job) -> Account | None:

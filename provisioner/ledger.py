@@ -22,7 +22,7 @@ class Ledger:
     def agents(self) -> frozenset[str]:
         """Everybody who has files on this machine."""
         self._entries()
-        return frozenset(agent for agent, files in self._of.items() if files)
+        return frozenset(self._of)
 
     def of(self, agent: str) -> tuple[LedgerEntry, ...]:
         """The files of one agent."""
@@ -84,4 +84,7 @@ class Ledger:
         assert self._known is not None
         for entry in entries:
             self._known.pop(entry.absolute, None)
-            self._of.get(entry.agent, {}).pop(entry.absolute, None)
+            files = self._of.get(entry.agent, {})
+            files.pop(entry.absolute, None)
+            if not files:
+                self._of.pop(entry.agent, None)

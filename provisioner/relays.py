@@ -6,10 +6,11 @@ import asyncio
 import logging
 import os
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Set
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from provisioner.core.account import Account, Transport
 from provisioner.core.prepare import Job, account_for
@@ -55,7 +56,8 @@ class Relays:
         self._entries: dict[str, _Entry] = {}
         # Why an agent has no relay, or one that goes on as it was before.
         self._lacking: dict[str, Problem] = {}
-        self._busy: dict[str, asyncio.Lock] = {}
+        # As long as somebody holds one, or waits for it.
+        self._busy = WeakValueDictionary[str, asyncio.Lock]()
         self._owners: SocketOwners | None = None
         self._stopped = False
         self._trust: dict[tuple[str | None, Stamp], ssl.SSLContext] = {}
@@ -142,6 +144,12 @@ class Relays:
     def _drop_port(self, agent: str, store: Store) -> None:
         if agent not in self._entries:  # who has come back since keeps it
             store.drop_relay_port(agent)
+
+    async def forget_others(self, agents: Collection[str]) -> None:
+        """Give the ports up of all but ``agents``: who was here with an earlier run, and is no longer."""
+        ports: dict[str, int] = await self._ask(Store.relay_ports)
+        for agent in ports.keys() - agents:
+            await self.forget(agent)
 
     async def keep_for(self, agents: Iterable[AgentSettings]) -> None:
         """Let others have the ports that were kept since the service was here last, unless they are for ``agents``."""

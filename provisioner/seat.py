@@ -30,6 +30,7 @@ class Seat:
     problems of ``served`` that the log has named. ``reloads`` is what phones are still to be told, by the folder of
     their files. ``gone`` says that this agent is served no longer, ``asking`` that the platform is asked to log it in,
     ``looking`` that its realm is being looked for, ``unasked`` that no server has answered for which realm its hash is,
+    ``unproven`` what the log said last of that,
     ``moving`` that what it has elsewhere is being undone: until it has its new settings, nothing is begun with the old.
     """
 
@@ -52,6 +53,7 @@ class Seat:
     asking: bool = False
     looking: bool = False
     unasked: bool = True
+    unproven: str = ""
     moving: bool = False
 
     @property

@@ -13,7 +13,7 @@ from provisioner.core.derive import Secrets
 from provisioner.core.mark import password_mark
 from provisioner.core.options import wrong_options_in
 from provisioner.core.parcel import Home
-from provisioner.core.password_source import FromCommand, Inline, PasswordSource
+from provisioner.core.password_source import FromCommand, FromFile, Inline, PasswordSource
 from provisioner.core.prepare import Job
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.reason import Identity, Wanted
@@ -139,7 +139,7 @@ class SiteReader:
             raise ProvisionerError(problems)
         # A target that was broken by an edit goes on working as it was.
         kept = {name: last.catalog[name] for name in catalog.broken if last and name in last.catalog}
-        self._around.credentials.fetch(self._sources(loaded.settings))
+        self._passwords.fetch(self._sources(loaded.settings))
         common = self._shared(loaded.settings, {**catalog.targets, **kept})
         self._looked = self._look_at(loaded.settings.agents, common)
         served = {login: looked.served for login, looked in self._looked.items() if looked.served is not None}
@@ -188,8 +188,11 @@ class SiteReader:
     def _sources(self, settings: Settings) -> Iterator[PasswordSource]:
         yield from (server.password for server in settings.platform.turn)
         for agent in settings.agents.values():
-            if isinstance(agent.password, FromCommand) and self._works_here(agent):
-                yield agent.password
+            match agent.password:
+                case FromFile():
+                    yield agent.password
+                case FromCommand() if self._works_here(agent):
+                    yield agent.password
 
     def _shared(self, settings: Settings, targets: Mapping[str, Target]) -> _Common:
         turn, problems = self._turn(settings)

@@ -237,6 +237,8 @@ class Workstation:
         await self._phones.remove_left(left, self.couriers.own)
         gone = [session for login, session in sessions.items() if login not in site.served]
         await self._departures.forget(gone, attempts, site.settings)
+        await self._relays.forget_others(site.served)
+        await self._discovery.forget_others(site.served.values())
 
     def _change(self, seat: Seat, served: Served) -> bool:
         """Take over new settings; says whether files are to be made from the session at hand."""

@@ -99,7 +99,7 @@ MANIFEST: Schema = {
     },
 }  # fmt: skip
 
-_CHECKER = Checker(MANIFEST)
+CHECKER = Checker(MANIFEST)
 
 
 def target_from(name: str, manifest: Document, sources: Mapping[str, str]) -> Target:
@@ -107,7 +107,7 @@ def target_from(name: str, manifest: Document, sources: Mapping[str, str]) -> Ta
 
     Raises ProvisionerError with every mistake of the manifest, and for each template that is missing.
     """
-    problems = list(_CHECKER.mistakes(manifest))
+    problems = list(CHECKER.mistakes(manifest))
     value: Any = manifest.value
     if not problems and not isinstance(value, dict):
         problems.append(Problem(manifest.place(), "the manifest is empty", "see `Add a target` in the README"))

@@ -39,8 +39,11 @@ class Checker:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._checked = 0
-        self._names: set[str] = set()
         self._is_worth_compiling = False
+
+    def begin(self) -> None:
+        """Another reading begins: edits alone, however many there are, are never worth compiling the schema."""
+        self._checked = 0
 
     def mistakes(self, document: Document) -> tuple[Problem, ...]:
         """All that is wrong with ``document``: first its YAML, then, if that can be read, what the schema says."""
@@ -50,9 +53,6 @@ class Checker:
         return document.problems + tuple(_violations(document, self._validator))
 
     def _count(self, document: Document) -> None:
-        if document.name in self._names:  # another reading: edits alone never are worth it
-            self._names, self._checked = set(), 0
-        self._names.add(document.name)
         self._checked += len(document.text)
         self._is_worth_compiling = self._is_worth_compiling or self._checked > _WORTH_COMPILING
 

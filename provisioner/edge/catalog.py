@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from provisioner.core.document import read_document
-from provisioner.core.manifest import MANIFEST, target_from
+from provisioner.core.manifest import CHECKER, MANIFEST, target_from
 from provisioner.core.problem import Place, Problem, ProvisionerError
 from provisioner.core.target import FileSpec, Target
 from provisioner.core.template import check_templates
@@ -72,9 +72,12 @@ class CatalogReader:
 
         A target that cannot be read is in ``broken`` and takes nobody else's place or use away.
         """
+        CHECKER.begin()
         targets: dict[str, Target] = {}
         broken: dict[str, tuple[Problem, ...]] = {}
-        for path in self._listed(broken):
+        found = list(self._listed(broken))
+        self._known = {path: self._known[path] for path in found if path in self._known}
+        for path in found:
             targets.pop(path.name, None)
             broken.pop(path.name, None)
             try:

@@ -14,7 +14,7 @@ from typing import Any
 from provisioner.core.document import Document, without_garbage_collection
 from provisioner.core.options import wrong_options_in
 from provisioner.core.problem import Place, Problem, ProvisionerError
-from provisioner.core.read_settings import agents_of, settings_from, shared_defaults
+from provisioner.core.read_settings import CHECKER, agents_of, settings_from, shared_defaults
 from provisioner.core.rules import MAIN_ONLY, doubled, target_names, unknown_targets
 from provisioner.core.settings import AgentSettings, Settings
 from provisioner.edge.catalog import Catalog
@@ -83,6 +83,7 @@ class Configuration:
     def look(self) -> None:
         """Read what changed since the last look."""
         with without_garbage_collection():
+            CHECKER.begin()
             self._unread = []
             seen = self._seen(self._unread)
             self._order = {path: number for number, path in enumerate(seen)}

@@ -46,10 +46,12 @@ class Credentials:
         self._failed: dict[FromCommand, ProvisionerError] = {}
 
     def fetch(self, sources: Iterable[PasswordSource]) -> None:
-        """Run the commands among ``sources`` that printed nothing yet, side by side. Until the next time `resolve` has
-        what they gave, or why there was nothing."""
+        """Run the commands among ``sources`` that printed nothing yet, side by side, and forget what others printed.
+        Until the next time `resolve` has what they gave, or why there was nothing."""
         self._failed.clear()
-        commands = {source for source in sources if isinstance(source, FromCommand)} - self._printed.keys()
+        commands = {source for source in sources if isinstance(source, FromCommand)}
+        self._printed = {source: printed for source, printed in self._printed.items() if source in commands}
+        commands -= self._printed.keys()
         if not commands:
             return
         pool = ThreadPoolExecutor(_AT_ONCE, "password")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from provisioner.core.password_source import FromFile, PasswordSource
@@ -30,11 +30,18 @@ class Passwords:
         self._files.clear()
         self._credentials.forget()
 
+    def fetch(self, sources: Iterable[PasswordSource]) -> None:
+        """As ``Credentials.fetch``, and forget what was in files that are none of ``sources``."""
+        wanted = tuple(sources)
+        paths = {self._path(source) for source in wanted if isinstance(source, FromFile)}
+        self._files = {path: known for path, known in self._files.items() if path in paths}
+        self._credentials.fetch(wanted)
+
     def resolve(self, source: PasswordSource, place: Place) -> Secret:
         """The password behind ``source``. Raises ProvisionerError, said of ``place``, when there is none to be had."""
         if not isinstance(source, FromFile):
             return self._credentials.resolve(source, place)
-        path = f"{self._root}{source.path}"
+        path = self._path(source)
         seen = signature_of(path)
         known = self._files.pop(path, None)
         if known is None or not seen or known[0] != seen:
@@ -44,3 +51,6 @@ class Passwords:
                 return known[1]
         self._files[path] = known
         return known[1]
+
+    def _path(self, source: FromFile) -> str:
+        return f"{self._root}{source.path}"

@@ -156,6 +156,10 @@ class Store:
         """The realms that servers asked for, by agent."""
         return {_text(agent): _text(realm) for agent, realm in self._run("SELECT agent, realm FROM realm")}
 
+    def drop_realm(self, agent: str) -> None:
+        """Forget the realm that a server asked for."""
+        self._run("DELETE FROM realm WHERE agent = ?", (_kept(agent),))
+
     def put_reload(self, reload: Reload) -> None:
         """Remember what a phone is still to be told."""
         values = tuple(_kept(value) if isinstance(value, str) else value for value in astuple(reload))
