@@ -265,11 +265,14 @@ async def test_a_change_that_removes_many_needs_force(machine: Machine, platform
     logins = [f"agent{number}" for number in range(10)]
     for login in logins:
         platform.put(SimulatedAgent(login, f"pw-{login}", login[5:]))
-        machine.agent(login, JSON)
+    files = [machine.agent(login, JSON) for login in logins]
+    leaving = files[0]  # four who leave in one moment, whenever somebody looks
+    leaving.write_text("agents:\n" + "".join(file.read_text().removeprefix("agents:\n") for file in files[:4]))
+    for file in files[1:4]:
+        file.unlink()
     async with machine.running() as service:
         await service.logged_in(*logins)
-        for login in logins[:4]:
-            (machine.agents_d / f"{login}.yaml").unlink()
+        leaving.unlink()
         refused = await service.reload()
         assert refused.code == 1 and "would remove 4 of 10 agents" in refused.err
         assert len(machine.files()) == 10
