@@ -44,8 +44,8 @@ class Discovery:
         if realm is None or seat.identity != job.wanted.identity:
             return
         put = partial(Store.put_realm, agent=seat.identity.at_platform, realm=realm)
-        await note(self._keep, put, f"agent {seat.login}: the realm is not kept across a restart")
         seat.served = self._reader.with_realm(seat.served, realm)
+        await note(self._keep, put, f"agent {seat.login}: the realm is not kept across a restart")
 
     async def look_again(self, seats: Iterable[Seat], look: Callable[[Seat], Awaitable[None]]) -> None:
         """Have ``look`` called for those of ``seats`` whose server may answer now and did not before, one after the

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import trustme
 
 from provisioner.core.realm import ha1
+from provisioner.core.secret import Secret
 from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform
 from provisioner.discovery import Discovery
+from provisioner.edge.store import Store
 from provisioner.opening import reader_of
+from provisioner.seat import Seat
 from tests.machine import Machine, until
 from tests.registrar import Manner, Registrar, server_side
+from tests.targets.stage import row
 
 JSON = "  targets: [json]"
 SIP_PASSWORD = "the-phone-has-another"
@@ -229,3 +233,25 @@ async def test_a_reading_that_began_before_forgets_no_realm(
         seen = reader.with_realm(before, "acme")
         assert discovery.not_forgotten(seen, before).secrets.seen_realm == kept
         assert discovery.not_forgotten(before, before) is before
+
+
+async def test_a_realm_is_not_that_of_another_platform_which_is_named_while_it_is_noted(
+    machine: Machine, platform: SimulatedPlatform, tmp_path: Path
+):
+    async with at(machine, platform, tmp_path, Registrar(password=SIP_PASSWORD, manner=Manner("acme"))):
+        reader = reader_of(machine.places, "ws", None)
+        site = reader.read()
+        served = site.served["ana"]
+        identity = replace(served.wanted.identity, url="https://other.example")
+        elsewhere = replace(served, wanted=replace(served.wanted, identity=identity))
+        seat, noted = Seat(served), list[object]()
+
+        async def keep(change: Callable[[Store], None]) -> None:
+            noted.append(seat.served.secrets.seen_realm)
+            seat.served = elsewhere
+
+        answer = row(name="1001", host="localhost", md5secret=ha1("1001", "acme", SIP_PASSWORD))
+        job = site.job(served, Secret(json.dumps(answer)))
+        assert job is not None
+        await Discovery(reader, keep, lambda: 0.0).look(seat, job)
+    assert noted == ["acme"] and seat.served is elsewhere
