@@ -181,14 +181,13 @@ class Logins:
             seat.asking = True
             try:
                 outcome = await self._ask(served.wanted.platform, identity.login, password)
+                await self._took(seat, served, outcome)
             finally:
                 seat.asking = False
-            await self._took(seat, served, outcome)
-        if identity != seat.identity:
-            return  # the settings changed meanwhile, and the next login is for the new ones
-        if isinstance(outcome, LoggedIn):
+        if isinstance(outcome, LoggedIn) and seat.holds:
             await self._logged_in(seat)
-        seat.tried.set()
+        if identity == seat.identity:  # or the settings changed meanwhile, and the next login is for the new ones
+            seat.tried.set()
 
     async def _ask(self, platform: Platform, login: str, password: Secret) -> LoginOutcome:
         try:
@@ -211,6 +210,8 @@ class Logins:
                 pass  # a failure with settings that are not in force any more says nothing about the new ones
 
     async def _hold(self, seat: Seat, session: HeldSession, platform: Platform) -> None:
+        # First: from here to whoever is told of the login nobody waits, or files were made before the realm is known.
+        await self._remember(seat.login, partial(_keep_session, session=session))
         if session.url != seat.identity.url:
             await self._end(session, platform)  # nobody wants it any more
             return
@@ -218,7 +219,6 @@ class Logins:
         if seat.holds:
             seat.forget_failures()
             seat.renew = False
-        await self._remember(seat.login, partial(_keep_session, session=session))
 
     async def _failed(self, seat: Seat, failure: Refused | Trouble | NotThere) -> None:
         attempt = attempt_after(failure, seat.last_attempt(), self._now())

@@ -1074,3 +1074,28 @@ async def test_no_secret_is_logged(desk, caplog, answer, generation):
     for secret in secrets:
         assert secret
         assert secret not in told
+
+
+async def test_no_files_are_made_of_a_session_before_whoever_looks_for_its_realm_has_it(desk: Desk):
+    seat, seen = desk.seat(), list[object]()
+
+    async def keep(change: Callable[[Store], None]) -> None:
+        change(desk.store)
+        await asyncio.sleep(0)
+        seen.append(seat.session)  # as a reload does meanwhile
+
+    desk.logins = Logins(Chances(lambda: NOON, lambda: 1.0), keep, desk.render, lambda _: True)
+    desk.logins.use(POLICY)
+    await desk.settle(seat)
+    assert seen == [None] and seat.session == desk.store.sessions()["marta"] and desk.rendered == ["marta"]
+
+
+async def test_a_password_that_is_not_to_be_had_when_its_login_succeeds_takes_no_file_away(desk: Desk):
+    desk.platform.answer_next("marta", Hold())
+    seat = desk.seat()
+    desk.begin(seat)
+    await desk.platform.arrived(1)
+    change(seat, desk.served(password=None), desk)
+    desk.platform.release()
+    await desk.settle(seat)
+    assert desk.platform.available == {"marta"} and desk.rendered == ["marta"]
