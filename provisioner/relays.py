@@ -166,8 +166,8 @@ class Relays:
     async def stop(self) -> None:
         """Close all relays, and open none. Their ports are kept for whoever is started next."""
         self._stopped = True
-        for agent, busy in list(self._busy.items()):
-            async with busy:
+        for agent in {*self._busy, *self._entries}:
+            async with self._busy.setdefault(agent, asyncio.Lock()):
                 if entry := self._entries.get(agent):
                     await self._end(agent, entry)
         self._ports.close()
