@@ -61,20 +61,22 @@ class Door:
             return
         self._room.release()
         with suppress(OSError):
-            await asyncio.get_running_loop().connect_accepted_socket(lambda: PhoneConnection(self._relay), taken)
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: PhoneConnection(self._relay, uids), taken)
 
 
 class PhoneConnection(asyncio.Protocol):
-    """A phone's."""
+    """A phone's, of ``uids``: the line may be another user's by the time the connection is made."""
 
-    def __init__(self, relay: Relay) -> None:
+    def __init__(self, relay: Relay, uids: set[int]) -> None:
         self._relay = relay
+        self._uids = uids
         self._received = b""
         self._phone: PhoneFlow | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._phone = self._relay.welcome(self, "tcp", PhoneSide(self._send, self._transport.close))
+        if self._relay.admits(self._uids):
+            self._phone = self._relay.welcome(self, "tcp", PhoneSide(self._send, self._transport.close))
         if self._phone is None:
             self._transport.abort()
 

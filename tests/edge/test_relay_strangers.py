@@ -11,10 +11,12 @@ import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 import pytest
 
 from provisioner.core.sip.message import print_message
+from provisioner.edge.relay_tcp import PhoneConnection
 from provisioner.edge.socket_owner import SocketOwners
 from tests.edge.handset import handset
 from tests.edge.test_relay import NAME, Bench, bench
@@ -216,6 +218,7 @@ async def test_who_asks_whose_a_connection_is_when_the_end_comes_is_answered():
 # What is imported late is imported before: who it becomes may not see where Python lies.
 _CONFINED = """
 import asyncio, concurrent.futures.thread, encodings.idna, os, socket, sys
+from provisioner.edge.relay_tcp import PhoneConnection
 from provisioner.edge.socket_owner import SocketOwners
 
 uid = int(sys.argv[1])
@@ -243,3 +246,14 @@ async def test_owners_are_known_where_a_service_sees_only_its_own_processes():
     )  # fmt: skip
     out, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert out.decode().split() == [f"{{{STRANGER}}}"] * 2
+
+
+async def test_who_was_let_in_a_moment_before_the_line_was_another_users_is_hung_up_on(desk: Bench):
+    here, there = socket.socketpair()
+    await desk.relay.use(replace(desk.account, uid=STRANGER))
+    loop = asyncio.get_running_loop()
+    with there:
+        there.setblocking(False)
+        await loop.connect_accepted_socket(lambda: PhoneConnection(desk.relay, {os.getuid()}), here)
+        assert await asyncio.wait_for(loop.sock_recv(there, 1), PATIENCE) == b""
+    assert desk.relay.state().phones == ()
