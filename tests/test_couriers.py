@@ -117,6 +117,7 @@ async def test_an_edit_that_was_taken_back_while_the_courier_was_slow_does_not_s
     before = path.read_text()
     async with floor.running() as service, session(floor, ANA, floor.home("ana")) as courier:
         await delivered(service)
+        assert (await service.reload()).code == 0  # nothing is under way any more
         courier.send_signal(signal.SIGSTOP)
         for text in (before + "  account: {display_name: Eva}\n", before):
             path.write_text(text)
