@@ -233,8 +233,7 @@ class SiteReader:
         home = self._home(agent, problems)
         chosen = {choice.target: common.targets.get(choice.target) for choice in agent.targets}
         problems += self.placed(problem for one in agent.targets for problem in _untold(agent, one, chosen))
-        url = common.platform.url
-        identity = Identity(url, agent.login, self._mark(password, url, agent.login))
+        identity = Identity(common.platform.url, agent.login, self._mark(password, common.platform.url, agent.login))
         if previous and password is None and previous.wanted.agent.password == agent.password:
             password = previous.secrets.password  # files go on with what proved the realm; nobody logs in with it
         secrets = Secrets(password, common.turn, common.realms.get(identity.at_platform))

@@ -80,11 +80,10 @@ class Workstation:
         await self._work(self._bench.reader.look_ahead)
 
     async def reload(self, *, force: bool = False, asked: bool = False, look: bool = True) -> tuple[Problem, ...]:
-        """Read the configuration and switch to it; gives the problems for which it was refused.
+        """Read the configuration and switch to it; gives the problems for which it was refused, and all stays as it is.
 
-        When it is refused, everything stays as it was. ``force`` lets a change through that removes many agents;
-        ``asked`` says that a person wants it, so that commands which print passwords are run anew. Without ``look`` the
-        settings did not change since ``look_ahead``.
+        ``force`` lets a change through that removes many agents; ``asked`` says that a person wants it, so that
+        commands which print passwords are run anew. Without ``look`` the settings did not change since ``look_ahead``.
         """
         async with self._one_at_a_time:
             try:

@@ -221,6 +221,17 @@ async def test_what_the_state_did_not_take_is_there_after_a_restart(machine: Mac
     assert platform.logins == logins
 
 
+async def test_what_the_state_did_not_take_is_kept_at_the_stop(machine: Machine, platform: SimulatedPlatform):
+    machine.agent("ana", "  targets: [json]")
+    async with machine.running() as service:
+        await service.logged_in("ana")
+        with state_cannot_be_written(machine):
+            assert (await machine.command("log-off", "ana")).code == 0
+    async with machine.running() as service:
+        assert (await service.status())["agents"][0]["login"]["state"] == "logged off"
+    assert platform.logins == ["ana"]
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 async def test_files_of_agents_who_are_gone_are_told_until_they_can_be_removed(machine: Machine, restarted: bool):
     machine.agent("beto", "  targets: [json]")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -39,8 +39,7 @@ class LedgerEntry:
         return f"{self.base.rstrip('/')}/{self.path}"
 
 
-# Changes that are remembered until the disk takes them.
-_MOST_LATE = 10_000
+_MOST_LATE = 10_000  # changes that are remembered until the disk takes them
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +66,14 @@ class Store:
         self._why_late: tuple[Problem, ...] = ()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, after the changes that are late, if the disk takes them now."""
+        with suppress(ProvisionerError):
+            if self._late:
+                self.catch_up()
         self._db.close()
 
     def note(self, change: Callable[[Store], None]) -> None:
-        """Make a ``change``, after those that are late. Where the disk does not take them this raises ProvisionerError,
-        and they are made later."""
+        """Make a ``change``, after those that are late. Raises ProvisionerError where they are made only later."""
         self._late.append(change)
         self.catch_up()
 
