@@ -184,9 +184,11 @@ class Logins:
                 await self._took(seat, served, outcome)
             finally:
                 seat.asking = False
-        if isinstance(outcome, LoggedIn) and seat.holds:
+        logged_in = isinstance(outcome, LoggedIn)
+        if logged_in and seat.holds:
             await self._logged_in(seat)
-        if identity == seat.identity:  # or the settings changed meanwhile, and the next login is for the new ones
+        # Or another one is wanted since: for new settings, or for a refresh by command.
+        if identity == seat.identity and not (logged_in and seat.renew):
             seat.tried.set()
 
     async def _ask(self, platform: Platform, login: str, password: Secret) -> LoginOutcome:

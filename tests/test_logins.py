@@ -224,6 +224,20 @@ async def test_a_refresh_is_one_more_login(desk):
     assert not seat.renew
 
 
+async def test_a_refresh_that_is_asked_for_while_a_login_ends_is_waited_for(desk):
+    seat, tried = desk.seat(), list[bool]()
+
+    async def render(seat: Seat) -> None:
+        tried.append(seat.tried.is_set())
+        seat.renew = len(tried) == 1
+
+    desk.logins = Logins(Chances(lambda: NOON, desk.world.chance), desk.keep, render, lambda _: True)
+    desk.logins.use(POLICY)
+    await desk.settle(seat)
+    assert tried == [False, False] and seat.tried.is_set()
+    assert desk.platform.logins == ["marta", "marta"]
+
+
 # Refused
 
 
