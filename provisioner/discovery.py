@@ -48,10 +48,11 @@ class Discovery:
         await note(self._keep, put, f"agent {seat.login}: the realm is not kept across a restart")
 
     async def look_again(self, seats: Iterable[Seat], look: Callable[[Seat], Awaitable[None]]) -> None:
-        """Have ``look`` called for those of ``seats`` whose server may answer now and did not before, one after the
-        other. A hash that it refused is no reason to ask again."""
+        """Have ``look`` called for those of ``seats`` whose realm is assumed, and whose server may answer now and did
+        not before, one after the other. A hash that it refused is no reason to ask again."""
         for seat in seats:
-            wanted = seat.served.wanted.platform.discover_realm and seat.served.secrets.seen_realm is None
+            assumed = seat.report is not None and seat.report.proof is Proof.ASSUMED
+            wanted = seat.served.wanted.platform.discover_realm and assumed
             if wanted and seat.unasked and seat.holds and not seat.looking:
                 await look(seat)
 

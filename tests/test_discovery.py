@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 import trustme
 
+from provisioner.core.account import Proof
 from provisioner.core.realm import ha1
 from provisioner.core.secret import Secret
+from provisioner.core.session import HeldSession
 from provisioner.demo.platform import SimulatedAgent, SimulatedPlatform
 from provisioner.discovery import Discovery
 from provisioner.edge.store import Store
 from provisioner.opening import reader_of
+from provisioner.refresh import AgentReport
 from provisioner.seat import Seat
 from tests.machine import Machine, until
 from tests.registrar import Manner, Registrar, server_side
@@ -255,3 +258,21 @@ async def test_a_realm_is_not_that_of_another_platform_which_is_named_while_it_i
         assert job is not None
         await Discovery(reader, keep, lambda: 0.0).look(seat, job)
     assert noted == ["acme"] and seat.served is elsewhere
+
+
+@pytest.mark.parametrize(("proof", "again"), [(Proof.ASSUMED, True), (Proof.PROVEN, False), (Proof.SEEN, False)])
+async def test_only_for_an_assumed_realm_is_looked_again(
+    machine: Machine, platform: SimulatedPlatform, tmp_path: Path, proof: Proof, again: bool
+):
+    async with at(machine, platform, tmp_path, Registrar()):
+        reader, looked = reader_of(machine.places, "ws", None), list[Seat]()
+        served = reader.read().served["ana"]
+        who = served.wanted.identity
+        session = HeldSession("ana", who.url, who.login, Secret(""), Secret(""), who.password_mark, 0.0)
+        seat = Seat(served, session, report=AgentReport("ana", proof, (), ()))
+
+        async def look(seat: Seat) -> None:
+            looked.append(seat)
+
+        await Discovery(reader, lambda change: asyncio.sleep(0), lambda: 0.0).look_again([seat], look)
+        assert bool(looked) is again
