@@ -118,8 +118,12 @@ class Machine:
             finally:
                 with suppress(ProcessLookupError):
                     process.kill() if service.killed else process.terminate()
-                await asyncio.wait_for(process.wait(), PATIENCE)
-                asyncio.get_running_loop().remove_reader(notify)
+                try:
+                    await asyncio.wait_for(process.wait(), PATIENCE)
+                finally:
+                    with suppress(ProcessLookupError):
+                        process.kill()  # what did not end is a failure, and not left behind
+                    asyncio.get_running_loop().remove_reader(notify)
                 with suppress(BlockingIOError):  # its last words
                     while True:
                         service.hear()
