@@ -29,9 +29,9 @@ class Seat:
     in or off, ``delivering`` by whoever brings files. ``rendered`` is what the files were made from last, ``told`` the
     problems of ``served`` that the log has named. ``reloads`` is what phones are still to be told, by the folder of
     their files. ``gone`` says that this agent is served no longer, ``asking`` that the platform is asked to log it in,
-    ``looking`` that its realm is being looked for, ``unasked`` that no server has answered for which realm its hash is,
-    ``unproven`` what the log said last of that,
-    ``moving`` that what it has elsewhere is being undone: until it has its new settings, nothing is begun with the old.
+    ``looking`` that its realm is being looked for, ``unasked`` that no server has answered for which realm its hash is.
+    ``unproven`` is what the log said last of that. ``moving`` says that what it has elsewhere is being undone: until it
+    has its new settings, nothing is begun with the old.
     """
 
     served: Served
