@@ -62,10 +62,11 @@ class Discovery:
         await note(self._keep, partial(_keep_realms, wanted=wanted), "realms of agents who are gone stay in the state")
 
     def not_forgotten(self, old: Served, new: Served) -> Served:
-        """``new`` with the realm that was seen for ``old``: a reading that began before may know nothing of it yet."""
+        """``new`` with the realm that was seen for ``old``: a reading that began before may know nothing of it yet, or
+        an earlier one."""
         realm, wanted = old.secrets.seen_realm, new.wanted
         same = wanted.identity.at_platform == old.wanted.identity.at_platform and wanted.platform.discover_realm
-        return self._reader.with_realm(new, realm) if realm and same and not new.secrets.seen_realm else new
+        return self._reader.with_realm(new, realm) if realm and same and realm != new.secrets.seen_realm else new
 
     async def _seen(self, account: Account, job: Job, seat: Seat) -> str | None:
         platform, trials = job.wanted.platform, tuple[Trial, ...]()

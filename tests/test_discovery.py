@@ -238,6 +238,17 @@ async def test_a_reading_that_began_before_forgets_no_realm(
         assert discovery.not_forgotten(before, before) is before
 
 
+async def test_a_reading_that_began_before_brings_no_earlier_realm_back(
+    machine: Machine, platform: SimulatedPlatform, tmp_path: Path
+):
+    async with at(machine, platform, tmp_path, Registrar()):
+        reader = reader_of(machine.places, "ws", None)
+        before = reader.with_realm(reader.read().served["ana"], "acme")
+        discovery = Discovery(reader, lambda change: asyncio.sleep(0), lambda: 0.0)
+        moved = reader.with_realm(before, "moved")
+        assert discovery.not_forgotten(moved, before).secrets.seen_realm == "moved"
+
+
 async def test_a_realm_is_not_that_of_another_platform_which_is_named_while_it_is_noted(
     machine: Machine, platform: SimulatedPlatform, tmp_path: Path
 ):
