@@ -37,8 +37,16 @@ class Discovery:
         self._keep = keep
         self._now = now
 
-    async def look(self, seat: Seat, job: Job) -> None:
-        """Ask, and let ``seat`` and the state know what was found. What goes wrong is logged."""
+    async def look(self, seat: Seat, job_of: Callable[[Seat], Job | None]) -> None:
+        """Ask for what ``seat`` has when its turn comes, and let it and the state know what was found. What goes wrong
+        is logged."""
+        seat.looking += 1
+        async with seat.enquiring:  # a login may end while the server is asked again
+            if job := job_of(seat):
+                await self._look(seat, job)
+        seat.looking -= 1
+
+    async def _look(self, seat: Seat, job: Job) -> None:
         account = _account_to_ask_for(job)
         realm = await self._seen(account, job, seat) if account else None
         if realm is None or seat.identity != job.wanted.identity:

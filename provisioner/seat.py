@@ -26,12 +26,12 @@ class Seat:
     ``next_at`` is the Unix time before which there is no login, None when there is to be none; ``renew`` asks for one
     although there is a session. ``due_at`` is when one that waits for its time begins, None where none does.
     ``changed`` wakes the login task, ``tried`` is set after each login that was tried. ``busy`` is held by whoever logs
-    in or off, ``delivering`` by whoever brings files. ``rendered`` is what the files were made from last, ``told`` the
-    problems of ``served`` that the log has named. ``reloads`` is what phones are still to be told, by the folder of
-    their files. ``gone`` says that this agent is served no longer, ``asking`` that the platform is asked to log it in,
-    ``looking`` that its realm is being looked for, ``unasked`` that no server has answered for which realm its hash is.
-    ``unproven`` is what the log said last of that. ``moving`` says that what it has elsewhere is being undone: until it
-    has its new settings, nothing is begun with the old.
+    in or off, ``enquiring`` by whoever asks for the realm, ``delivering`` by whoever brings files. ``rendered`` is what
+    the files were made from last, ``told`` the problems of ``served`` that the log has named. ``reloads`` is what
+    phones are still to be told, by the folder of their files. ``gone`` says that this agent is served no longer,
+    ``asking`` that the platform is asked to log it in, ``looking`` how many want its realm looked for, ``unasked`` that
+    no server has answered for which realm its hash is. ``unproven`` is what the log said last of that. ``moving`` says
+    that what it has elsewhere is being undone: until it has its new settings, nothing is begun with the old.
     """
 
     served: Served
@@ -46,12 +46,13 @@ class Seat:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     tried: asyncio.Event = field(default_factory=asyncio.Event)
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+    enquiring: asyncio.Lock = field(default_factory=asyncio.Lock)
     delivering: asyncio.Lock = field(default_factory=asyncio.Lock)
     task: asyncio.Task[None] | None = None
     renew: bool = False
     gone: bool = False
     asking: bool = False
-    looking: bool = False
+    looking: int = 0
     unasked: bool = True
     unproven: str = ""
     moving: bool = False

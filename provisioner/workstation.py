@@ -258,15 +258,15 @@ class Workstation:
             seat.task = self._spawn(self._logins.keep_logged_in(seat))
 
     async def _logged_in(self, seat: Seat) -> None:
-        if job := self._job(seat):
-            seat.looking = True
-            await self._discovery.look(seat, job)
-            seat.looking = False
+        await self._discovery.look(seat, self._job_at_hand)
         await self._render(seat)
 
     def _job(self, seat: Seat) -> Job | None:
         """What the files are made from; None where nothing is to be made, or not yet."""
-        if seat.session is None or seat.gone or seat.looking or seat.moving:
+        return None if seat.looking else self._job_at_hand(seat)
+
+    def _job_at_hand(self, seat: Seat) -> Job | None:
+        if seat.session is None or seat.gone or seat.moving:
             return None
         return self._relays.through(self.site.job(seat.served, seat.session.row))
 

@@ -148,6 +148,23 @@ async def test_a_server_that_did_not_answer_is_asked_again_and_nobody_logged_in(
     assert bureau.platform.logins == ["ana"]
 
 
+async def test_a_login_while_the_server_is_asked_again_is_followed_by_a_question_of_its_own(
+    machine: Machine, platform: SimulatedPlatform, tmp_path: Path
+):
+    registrar = Registrar(password=SIP_PASSWORD, manner=Manner("acme")).then(None)
+    async with at(machine, platform, tmp_path, registrar, "discover_realm: true\n  connect_timeout: 2s") as bureau:
+        authority = machine.root / "ca.pem"
+        right = authority.read_bytes()
+        trustme.CA().cert_pem.write_to_path(str(authority))
+        async with machine.running() as service:
+            await service.logged_in("ana")
+            authority.write_bytes(right)
+            assert (await service.reload()).code == 0
+            await until(lambda: registrar.requests != [])  # which is the one that gets no answer
+            assert (await machine.command("refresh", "ana")).code == 0
+            assert bureau.realm() == "acme"
+
+
 async def test_a_hash_that_the_server_refused_is_not_shown_again(bureau: Bureau):
     bureau.registrar.password = "another"
     async with bureau.machine.running() as service:
@@ -267,7 +284,7 @@ async def test_a_realm_is_not_that_of_another_platform_which_is_named_while_it_i
         answer = row(name="1001", host="localhost", md5secret=ha1("1001", "acme", SIP_PASSWORD))
         job = site.job(served, Secret(json.dumps(answer)))
         assert job is not None
-        await Discovery(reader, keep, lambda: 0.0).look(seat, job)
+        await Discovery(reader, keep, lambda: 0.0).look(seat, lambda _: job)
     assert noted == ["acme"] and seat.served is elsewhere
 
 
