@@ -40,7 +40,7 @@ class Discovery:
     async def look(self, seat: Seat, job_of: Callable[[Seat], Job | None]) -> None:
         """Ask for what ``seat`` has when its turn comes, and let it and the state know what was found. What goes wrong
         is logged."""
-        seat.looking += 1
+        seat.looking += 1  # from here on no files are made, until whoever looks last knows
         async with seat.enquiring:  # a login may end while the server is asked again
             if job := job_of(seat):
                 await self._look(seat, job)

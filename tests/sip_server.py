@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, web
 
 from provisioner.core.sip.address import read_name_addr, user_of
 from provisioner.core.sip.headers import Header, Headers
@@ -38,8 +38,8 @@ class Binding:
 
 @dataclass
 class SipServer:
-    """``users`` are HA1 by name. ``heard`` is all that came, ``opened`` how many WebSockets there ever were, ``calls``
-    the Call-IDs of those that are up."""
+    """``users`` are HA1 by name. ``heard`` is all that came, ``opened`` how many WebSockets there ever were, ``pings``
+    how many came over them, ``calls`` the Call-IDs of those that are up."""
 
     users: dict[str, str]
     realm: str = REALM
@@ -50,6 +50,7 @@ class SipServer:
     deaf: bool = False
     subprotocols: tuple[str, ...] = ("sip",)
     pongs: bool = True
+    pings: int = 0
     calls: set[str] = field(default_factory=set)
     open_frames: set[web.WebSocketResponse] = field(default_factory=set)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -84,13 +85,14 @@ class SipServer:
         await self.until(lambda: not cut & self.open_frames)  # others may be open again
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        frames = web.WebSocketResponse(protocols=self.subprotocols, max_msg_size=65_535, autoping=self.pongs)
+        frames = web.WebSocketResponse(protocols=self.subprotocols, max_msg_size=65_535, autoping=False)
         await frames.prepare(request)
         self.opened += 1
         self.open_frames.add(frames)
         try:
             async for frame in frames:
-                if frame.type is WSMsgType.PING:
+                if frame.type in (WSMsgType.PING, WSMsgType.PONG):
+                    await self._live(frame, frames)
                     continue
                 packet = frame.data.encode() if frame.type is WSMsgType.TEXT else frame.data
                 await self._hear(parse_message(packet), frames)
@@ -102,6 +104,12 @@ class SipServer:
     async def _tell(self) -> None:
         async with self.news:
             self.news.notify_all()
+
+    async def _live(self, frame: WSMessage, frames: web.WebSocketResponse) -> None:
+        self.pings += frame.type is WSMsgType.PING
+        if frame.type is WSMsgType.PING and self.pongs:
+            await frames.pong(frame.data)
+        await self._tell()
 
     async def _hear(self, message: Message, frames: web.WebSocketResponse) -> None:
         self.heard.append(message)

@@ -255,9 +255,8 @@ async def test_a_websocket_that_answers_pings_is_kept(tmp_path: object, server: 
     hasty = Patience(ping_every=0.02, pong_within=5.0)
     async with bench(tmp_path, server, patience=hasty) as one, handset(one.port, NAME) as phone:
         await phone.registers()
-        for _ in range(5):
-            await asyncio.sleep(0.05)  # time for pings
-            await phone.registers()
+        await server.until(lambda: server.pings >= 5)
+        await phone.registers()
         assert server.opened == 1
 
 
